@@ -1,0 +1,83 @@
+# What every target of ours is compiled with, and the functions that add kernels and tests.
+
+find_program(TESSERA_CCACHE ccache)
+if(TESSERA_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  # A precompiled header defeats the cache unless it may trust its macros and time stamps.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${TESSERA_CCACHE})
+endif()
+
+add_library(tessera_options INTERFACE)
+# -fopenmp when compiling only: at::parallel_for is silently serial without it, and the runtime that
+# is linked is torch's own.
+# The last four: gcc 12 warns of designated initialisers that leave members at their defaults, and of
+# std::string concatenation (its bugs 105329 and 105651).
+target_compile_options(tessera_options INTERFACE
+  -Wall -Wextra -Werror -Wno-missing-field-initializers -Wno-stringop-overflow -Wno-restrict
+  -Wno-array-bounds -fopenmp -fno-math-errno $<$<BOOL:${TESSERA_CCACHE}>:-fpch-preprocess>)
+if(TESSERA_SANITIZE)
+  target_compile_options(tessera_options INTERFACE
+    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(tessera_options INTERFACE -fsanitize=address,undefined)
+endif()
+target_link_options(tessera_options INTERFACE -Wl,--disable-new-dtags)
+
+# Each ops/cpu/*_kernel.cpp is compiled once per instruction set; the dispatcher beside it chooses at
+# run time. These files see no precompiled header: inline code of ATen compiled for AVX-512 could win
+# at link time and crash an AVX2 machine.
+function(tessera_add_kernels target)
+  set(flags_AVX512 -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx2 -mfma -mf16c)
+  set(flags_AVX2 -mavx2 -mfma -mf16c)
+  set(flags_DEFAULT)
+  file(GLOB kernels CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/tessera/ops/cpu/*_kernel.cpp")
+  if(NOT kernels)
+    return()
+  endif()
+  foreach(capability AVX512 AVX2 DEFAULT)
+    set(objects "tessera_kernels_${capability}")
+    add_library(${objects} OBJECT ${kernels})
+    target_compile_options(${objects} PRIVATE ${flags_${capability}} -O3 -DCPU_CAPABILITY=${capability}
+      -DCPU_CAPABILITY_${capability} -ffp-contract=fast)
+    target_include_directories(${objects} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
+    target_link_libraries(${objects} PRIVATE tessera_options tessera::torch)
+    set_target_properties(${objects} PROPERTIES DISABLE_PRECOMPILE_HEADERS ON)
+    target_sources(${target} PRIVATE $<TARGET_OBJECTS:${objects}>)
+  endforeach()
+endfunction()
+
+function(tessera_add_cuda target)
+  if(NOT TESSERA_CUDA)
+    return()
+  endif()
+  if(NOT TESSERA_TORCH_HAS_CUDA)
+    message(FATAL_ERROR "TESSERA_CUDA is ON, but the torch in ${TESSERA_TORCH_ROOT} has no CUDA. "
+                        "Use a CUDA build of torch, or set TESSERA_CUDA=OFF.")
+  endif()
+  if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES 80 90 PARENT_SCOPE)
+    set(CMAKE_CUDA_ARCHITECTURES 80 90)
+  endif()
+  enable_language(CUDA)
+  find_package(CUDAToolkit REQUIRED)
+  file(GLOB_RECURSE kernels CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/tessera/ops/cuda/*.cu")
+  file(GLOB_RECURSE glue CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/tessera/ops/cuda/*.cpp")
+  # The kernels include no torch header, so that nvcc alone can check them anywhere.
+  add_library(tessera_kernels_cuda OBJECT ${kernels})
+  target_include_directories(tessera_kernels_cuda PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
+  set_target_properties(tessera_kernels_cuda PROPERTIES CUDA_STANDARD 17 POSITION_INDEPENDENT_CODE ON)
+  target_sources(${target} PRIVATE $<TARGET_OBJECTS:tessera_kernels_cuda> ${glue})
+  target_link_libraries(${target} PRIVATE CUDA::cudart)
+endfunction()
+
+function(tessera_add_test name)
+  if(NOT ARGN)
+    return()
+  endif()
+  add_executable(${name} ${ARGN})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/tests")
+  target_link_libraries(${name} PRIVATE tessera_lib tessera_options GTest::gtest GTest::gtest_main
+    ZLIB::ZLIB Threads::Threads)
+  target_compile_definitions(${name} PRIVATE TESSERA_SOURCE_DIR="${CMAKE_CURRENT_SOURCE_DIR}")
+  target_precompile_headers(${name} REUSE_FROM tessera_lib)
+  add_test(NAME ${name} COMMAND ${name})
+endfunction()

@@ -1,0 +1,28 @@
+#include "tessera/cases/case_model.h"
+
+#include <torch/torch.h>
+
+namespace tessera::cases {
+
+CaseModel make_case_model(const CaseFile& it, at::Device device) {
+  const System& system = *it.system;
+  const std::shared_ptr<Config> config = system.model.config();
+  Origins origins;
+  for (const auto& [key, value] : it.config.items()) origins[key] = it.path;
+  read_config(*config, it.config, "", origins);
+
+  CaseModel model;
+  model.module = system.model.make(*config);
+  model.module->to(it.dtype);
+  TensorMap weights = system.from_authors ? system.from_authors(it.weights, *config) : it.weights;
+  weights.merge(it.buffers);
+  load_weights(*model.module, weights);
+  model.module->to(device);
+  model.module->train(it.training);
+  model.to_authors = [&system, config](const TensorMap& ours) {
+    return system.to_authors ? system.to_authors(ours, *config) : ours;
+  };
+  return model;
+}
+
+}  // namespace tessera::cases

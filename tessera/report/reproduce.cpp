@@ -1,0 +1,126 @@
+#include "tessera/report/reproduce.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <filesystem>
+
+#include "tessera/core/error.h"
+#include "tessera/io/file.h"
+#include "tessera/report/report.h"
+#include "tessera/train/trainer.h"
+
+namespace tessera::report {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+struct Job {
+  const System* system;
+  const Claim* claim;
+
+  std::string name() const { return system->name + "/" + claim->name; }
+};
+
+std::vector<Job> jobs_of(std::span<const System* const> systems, Scale scale) {
+  std::vector<Job> jobs;
+  for (const System* system : systems) {
+    for (const Claim& claim : system->claims) {
+      if (std::find(claim.scales.begin(), claim.scales.end(), scale) != claim.scales.end()) {
+        jobs.push_back({system, &claim});
+      }
+    }
+  }
+  if (jobs.empty()) {
+    fail<InvalidArgument>({.where = "reproduce",
+                           .rule = "at least one of the systems has a claim at the scale",
+                           .got = std::string("none at ") + name_of(scale),
+                           .next = "`tessera info SYSTEM` lists the claims and their scales.",
+                           .id = "T-REP-02"});
+  }
+  return jobs;
+}
+
+void print(std::FILE* stream, const std::string& text) {
+  if (!stream) return;
+  std::fputs(text.c_str(), stream);
+  std::fflush(stream);
+}
+
+std::string today() {
+  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm date{};
+  localtime_r(&now, &date);
+  return fmt::format("{:%Y-%m-%d}", date);
+}
+
+void write_results(const ReproduceResult& result, const ReproduceOptions& options, double seconds,
+                   bool complete) {
+  io::write_atomically(result.results_path, results_json(result.rows).dump(2) + "\n");
+  io::write_atomically(result.report_path,
+                       html_report(result.rows, {.scale = options.scale,
+                                                 .date = today(),
+                                                 .seconds = seconds,
+                                                 .complete = complete,
+                                                 .environment = environment()}));
+}
+
+}  // namespace
+
+ReproduceResult reproduce(std::span<const System* const> systems, const ReproduceOptions& options) {
+  const std::vector<Job> jobs = jobs_of(systems, options.scale);
+  size_t width = 0;
+  for (const Job& job : jobs) width = std::max(width, job.name().size());
+
+  const fs::path out = options.out;
+  if (std::error_code error; !fs::create_directories(out, error) && error) {
+    fail<Io>({.where = "reproduce",
+              .rule = "the folder " + out.string() + " can be made",
+              .got = error.message(),
+              .id = "T-REP-03"});
+  }
+  ReproduceResult result;
+  result.results_path = (out / "results.json").string();
+  result.report_path = (out / "report.html").string();
+
+  LabOptions lab_options;
+  lab_options.scale = options.scale;
+  lab_options.runs = (out / "runs").string();
+  lab_options.data_root = options.data_root;
+  lab_options.settings = options.settings;
+  lab_options.observer = options.observer;
+  TrainingLab lab(std::move(lab_options));
+
+  double seconds = 0;
+  print(options.rows, table_head(width));
+  for (const Job& job : jobs) {
+    lab.set_title(fmt::format("{}/{} {}", result.rows.size() + 1, jobs.size(), job.name()));
+    const auto start = Clock::now();
+    ReportRow row{.system = job.system->name, .claim = *job.claim};
+    try {
+      row.result = job.claim->run(lab);
+    } catch (const train::Interrupted& stop) {
+      throw train::Interrupted(
+          stop.signal(), fmt::format("Interrupted in {}. The same command with --out {} goes on "
+                                     "from there.",
+                                     job.name(), out.string()));
+    }
+    row.seconds = seconds_since(start) + lab.take_earlier_seconds();
+    seconds += row.seconds;
+    print(options.rows, table_line(row, width));
+    result.rows.push_back(std::move(row));
+    write_results(result, options, seconds, result.rows.size() == jobs.size());
+  }
+  result.holds = gates_hold(result.rows);
+  return result;
+}
+
+}  // namespace tessera::report

@@ -1,0 +1,21 @@
+#include "tessera/systems/egnn/egnn.h"
+#include "tessera/systems/system.h"
+
+namespace tessera {
+namespace {
+
+// Explicit calls, not static objects: a linker may drop those, and their order is not defined.
+Registry<System> register_all() {
+  Registry<System> registry("system");
+  registry.add(egnn::system());
+  return registry;
+}
+
+}  // namespace
+
+const Registry<System>& systems() {
+  static const Registry<System> registry = register_all();
+  return registry;
+}
+
+}  // namespace tessera

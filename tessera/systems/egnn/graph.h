@@ -1,0 +1,57 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "tessera/core/tensor_map.h"
+#include "tessera/ops/edge_list.h"
+
+namespace tessera::egnn {
+
+/// The edges of a batch of graphs as all layers of a network share them: sorted once per forward.
+struct Graph {
+  at::Tensor edge_index;                  ///< (2, E) int64, row 0 the receivers i, row 1 senders j
+  ops::EdgeList edges;                    ///< the same, sorted, without the masked ones
+  std::optional<at::Tensor> edge_attr;    ///< (E, e)
+  std::optional<at::Tensor> edge_weight;  ///< (E, 1): factor of each message
+};
+
+/// edge_mask: (E) or (E, 1). Where it is bool or integer, edges with 0 are absent: they count
+/// neither in sums nor in means. Where it is floating it is the message's factor, differentiable.
+/// Throws InvalidArgument on shapes that do not fit and on indices outside [0, num_nodes).
+Graph make_graph(const at::Tensor& edge_index, int64_t num_nodes, const at::Tensor& edge_attr = {},
+                 const at::Tensor& edge_mask = {});
+
+/// The complete graph of n nodes as an edge index: all ordered pairs i ≠ j in row-major order.
+at::Tensor complete_edges(int64_t num_nodes, at::Device device = at::kCPU);
+
+/// Mean of the rows of value_Ek (in the order of `edges`) over each receiver; 0 where there is none.
+at::Tensor mean_over_receivers(const at::Tensor& value_Ek, const ops::EdgeList& edges);
+
+/// What a network expects of its inputs; 0 where it takes none of a kind.
+struct Expectation {
+  int64_t h_dim = 0;
+  int64_t coord_dim = 0;
+  int64_t edge_dim = 0;
+  bool vel = false;
+  at::Tensor like;  ///< a parameter: all floating inputs have its dtype and device
+};
+
+struct GraphInputs {
+  at::Tensor h, x, vel;
+  Graph graph;
+};
+
+/// The one check of what comes in by name: h, x, vel, edge_index, edge_attr, edge_mask.
+/// Throws InvalidArgument: missing, wrong shape, dtype or device, differing row counts, edge index
+/// out of range, coordinates that are not finite.
+GraphInputs read_graph(const TensorMap& inputs, const Expectation& expected);
+
+/// A floating (N, width) input, checked; `rows` < 0 takes any number. T-EGNN-10 to 13.
+const at::Tensor& read_rows(const TensorMap& inputs, const std::string& name, int64_t rows,
+                            int64_t width, const at::Tensor& like);
+
+}  // namespace tessera::egnn

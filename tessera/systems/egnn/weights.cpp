@@ -1,0 +1,19 @@
+#include "tessera/systems/egnn/weights.h"
+
+#include <string_view>
+
+namespace tessera::egnn {
+
+TensorMap from_authors(const TensorMap& theirs) {
+  constexpr std::string_view kParallel = "module.";
+  TensorMap ours;
+  for (const auto& [name, tensor] : theirs) {
+    std::string_view own = name;
+    if (own.starts_with(kParallel)) own.remove_prefix(kParallel.size());
+    if (own.ends_with("coords_range")) continue;
+    ours.set(std::string(own), tensor);
+  }
+  return ours;
+}
+
+}  // namespace tessera::egnn

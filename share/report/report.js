@@ -7,24 +7,26 @@
   const darkness = matchMedia("(prefers-color-scheme: dark)");
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-  function mode(series, isScatter) {
-    if (isScatter) return "markers";
-    return series.markers ? "lines+markers" : "lines";
+  // Less than two decades: 2 and 5 as well, or there would be one tick or none.
+  function logTicks(plot, key) {
+    const seen = plot.series.flatMap((s) => s[key]).filter((v) => v > 0);
+    return Math.max(...seen) / Math.min(...seen) < 100 ? "D2" : 1;
   }
 
   function plane(plot) {
-    const axis = (of) => ({
-      title: { text: of?.label ?? "" }, type: of?.log ? "log" : "linear", zeroline: false,
-      gridcolor: color("--rule"), linecolor: color("--soft"), exponentformat: "power",
-      dtick: of?.log ? undefined : null, automargin: true,
+    const axis = (key) => ({
+      title: { text: plot[key]?.label ?? "" }, type: plot[key]?.log ? "log" : "linear",
+      dtick: plot[key]?.log ? logTicks(plot, key) : undefined, tickformat: "~g",
+      gridcolor: color("--rule"), linecolor: color("--soft"), zeroline: false, automargin: true,
     });
     const data = plot.series.map((s, i) => ({
-      type: "scatter", name: s.name, x: s.x, y: s.y, mode: mode(s, plot.kind === "scatter"),
+      type: "scatter", name: s.name, x: s.x, y: s.y,
+      mode: plot.kind === "scatter" ? "markers" : s.markers ? "lines+markers" : "lines",
       line: { color: color(`--c${(s.color ?? i) % 8}`), width: 2, dash: s.dash ? "dash" : "solid" },
       marker: { size: 7, color: color(`--c${(s.color ?? i) % 8}`) },
       error_y: s.error ? { type: "data", array: s.error, thickness: 1.4, width: 3 } : undefined,
     }));
-    return { data, layout: { xaxis: axis(plot.x), yaxis: axis(plot.y), height: 380 } };
+    return { data, layout: { xaxis: axis("x"), yaxis: axis("y"), height: 380 } };
   }
 
   function space(plot) {
@@ -37,22 +39,22 @@
       const shade = color(`--c${(s.color ?? i) % 8}`);
       return {
         type: "scatter3d", name: s.name, legendgroup: s.name, showlegend: isFirst,
-        scene: sceneName(groups.indexOf(s.group ?? "")), x: s.x, y: s.y, z: s.z, mode: mode(s, false),
+        scene: sceneName(groups.indexOf(s.group ?? "")), x: s.x, y: s.y, z: s.z, mode: s.markers ? "markers" : "lines",
         line: { color: shade, width: 3, dash: s.dash ? "dash" : "solid" },
         marker: { size: 4, color: shade }, connectgaps: false,
       };
     });
-    const layout = { height: 430, annotations: [], legend: { y: 1.18 } };
+    const layout = { height: 400, annotations: [], legend: { y: 1.07 } };
     const axis = (text) => ({
       title: { text }, gridcolor: color("--rule"), showbackground: false, zeroline: false,
-      linecolor: color("--soft"), nticks: 4,
+      linecolor: color("--soft"), showticklabels: false, nticks: 4, showspikes: false,
     });
     groups.forEach((group, g) => {
       const [left, right] = [g / groups.length, (g + 1) / groups.length];
       layout[sceneName(g)] = {
-        domain: { x: [left, right], y: [0, 1] }, aspectmode: "data",
+        domain: { x: [left, right], y: [0, 0.98] }, aspectmode: "data",
         xaxis: axis("x"), yaxis: axis("y"), zaxis: axis("z"),
-        camera: { eye: { x: 1.2, y: -1.9, z: 0.9 } },
+        camera: { eye: { x: 1.15, y: -1.75, z: 0.85 } },
       };
       layout.annotations.push({
         text: group, x: (left + right) / 2, y: 1, xref: "paper", yref: "paper", showarrow: false,

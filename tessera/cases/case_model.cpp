@@ -1,6 +1,6 @@
 #include "tessera/cases/case_model.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace tessera::cases {
 

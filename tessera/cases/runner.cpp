@@ -1,6 +1,6 @@
 #include "tessera/cases/runner.h"
 
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <chrono>
 #include <filesystem>

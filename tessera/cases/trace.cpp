@@ -1,6 +1,6 @@
 #include "tessera/cases/trace.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <charconv>
 #include <optional>

@@ -132,10 +132,11 @@ void read_config(Config& config, const Json& values, const std::string& path,
     return it == origins.end() ? std::string() : it->second;
   };
   if (!values.is_object()) {
-    fail<InvalidArgument>({.where = "config",
-                           .rule = (path.empty() ? "a configuration" : path) + " is a table of keys",
-                           .got = values.dump(),
-                           .id = "T-CFG-03"});
+    fail<InvalidArgument>(
+        {.where = "config",
+         .rule = (path.empty() ? "a configuration" : path) + " is a table of keys",
+         .got = values.dump(),
+         .id = "T-CFG-03"});
   }
   config.choose_defaults(values);
   for (const auto& [key, value] : values.items()) {
@@ -146,11 +147,11 @@ void read_config(Config& config, const Json& values, const std::string& path,
     if (field == fields.end()) {
       std::vector<std::string> names;
       for (const Field& known : fields) names.push_back(known.name);
-      fail<InvalidArgument>({.where = "config",
-                             .rule = (origin.empty() ? "" : origin + ": ") + "unknown key \"" +
-                                     prefix + key + "\"",
-                             .next = did_you_mean(key, names),
-                             .id = "T-CFG-01"});
+      fail<InvalidArgument>(
+          {.where = "config",
+           .rule = (origin.empty() ? "" : origin + ": ") + "unknown key \"" + prefix + key + "\"",
+           .next = did_you_mean(key, names),
+           .id = "T-CFG-01"});
     }
     const Place place{prefix + key, origin, field->info};
     std::visit(

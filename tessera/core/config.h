@@ -17,20 +17,19 @@ namespace tessera {
 
 /// What a field may hold and what one says about it. All parts but `help` are optional.
 struct FieldInfo {
-  std::string_view help;               ///< one line, no full stop
-  std::string_view unit = {};          ///< "Å", "steps"
+  std::string_view help;       ///< one line, no full stop
+  std::string_view unit = {};  ///< "Å", "steps"
   double min = -std::numeric_limits<double>::infinity();
   double max = std::numeric_limits<double>::infinity();
-  bool min_exclusive = false;          ///< value must be > min, not only ≥ min
+  bool min_exclusive = false;            ///< value must be > min, not only ≥ min
   std::vector<std::string> one_of = {};  ///< the allowed words of a string field
-  std::string_view authors_name = {};  ///< the flag or argument in the authors' code
+  std::string_view authors_name = {};    ///< the flag or argument in the authors' code
 };
 
 /// The types a field can have. optional<> reads null (TOML: the word "none").
-using FieldPointer =
-    std::variant<bool*, int64_t*, double*, std::string*, std::optional<int64_t>*,
-                 std::optional<double>*, std::vector<int64_t>*, std::vector<double>*,
-                 std::vector<std::string>*, Json*>;
+using FieldPointer = std::variant<bool*, int64_t*, double*, std::string*, std::optional<int64_t>*,
+                                  std::optional<double>*, std::vector<int64_t>*,
+                                  std::vector<double>*, std::vector<std::string>*, Json*>;
 
 struct Field {
   std::string name;

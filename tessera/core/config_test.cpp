@@ -49,8 +49,9 @@ TEST(ReadConfig, values_of_every_type_are_set) {
   EXPECT_EQ(layer.activation, "relu");
   EXPECT_EQ(layer.clamp, 100.0);
   EXPECT_EQ(layer.sizes, (std::vector<int64_t>{3, 4, 5}));
-  EXPECT_EQ(write_config(layer).dump(),
-            R"({"dim":8,"rate":2.0,"residual":false,"activation":"relu","clamp":100.0,"sizes":[3,4,5]})");
+  EXPECT_EQ(
+      write_config(layer).dump(),
+      R"({"dim":8,"rate":2.0,"residual":false,"activation":"relu","clamp":100.0,"sizes":[3,4,5]})");
 }
 
 TEST(ReadConfig, null_and_the_word_none_empty_an_optional) {
@@ -66,33 +67,45 @@ TEST(ReadConfig, null_and_the_word_none_empty_an_optional) {
 TEST(ReadConfig, an_unknown_key_names_the_nearest_with_file_and_line) {
   Layer layer;
   const Document document = parse_toml("[model]\n\nactivatoin = \"relu\"\n", "x.toml");
-  EXPECT_EQ(message_of([&] {
-              read_config(layer, document.values["model"], "model", document.origins);
-            }),
-            "[config] x.toml:3: unknown key \"model.activatoin\". Did you mean \"activation\"?  "
-            "(T-CFG-01)");
+  EXPECT_EQ(
+      message_of([&] { read_config(layer, document.values["model"], "model", document.origins); }),
+      "[config] x.toml:3: unknown key \"model.activatoin\". Did you mean \"activation\"?  "
+      "(T-CFG-01)");
 }
 
 TEST(ReadConfig, a_range_violation_shows_range_and_value) {
   Layer layer;
-  EXPECT_EQ(message_of([&] { read_config(layer, {{"dim", 0}}, "model", {{"model.dim", "--set"}}); }),
+  EXPECT_EQ(message_of([&] {
+              read_config(layer, {{"dim", 0}}, "model", {{"model.dim", "--set"}});
+            }),
             "[config] --set: model.dim must be ≥ 1 and ≤ 4096, but got 0.  (T-CFG-02)");
-  EXPECT_EQ(message_of([&] { read_config(layer, {{"rate", 0}}); }),
+  EXPECT_EQ(message_of([&] {
+              read_config(layer, {{"rate", 0}});
+            }),
             "[config] rate must be > 0, but got 0.  (T-CFG-02)");
-  EXPECT_EQ(message_of([&] { read_config(layer, {{"sizes", {1, 0}}}); }),
+  EXPECT_EQ(message_of([&] {
+              read_config(layer, {{"sizes", {1, 0}}});
+            }),
             "[config] sizes must be ≥ 1, but got 0.  (T-CFG-02)");
 }
 
 TEST(ReadConfig, wrong_types_and_words_are_refused) {
   Layer layer;
-  EXPECT_NE(message_of([&] { read_config(layer, {{"dim", 1.5}}); }).find("is an integer"),
+  EXPECT_NE(message_of([&] {
+              read_config(layer, {{"dim", 1.5}});
+            }).find("is an integer"),
             std::string::npos);
-  EXPECT_NE(message_of([&] { read_config(layer, {{"dim", true}}); }).find("is an integer"),
+  EXPECT_NE(message_of([&] {
+              read_config(layer, {{"dim", true}});
+            }).find("is an integer"),
             std::string::npos);
-  EXPECT_NE(message_of([&] { read_config(layer, {{"residual", "yes"}}); }).find("true or false"),
+  EXPECT_NE(message_of([&] {
+              read_config(layer, {{"residual", "yes"}});
+            }).find("true or false"),
             std::string::npos);
-  EXPECT_NE(message_of([&] { read_config(layer, {{"activation", "rellu"}}); })
-                .find("Did you mean \"relu\"?"),
+  EXPECT_NE(message_of([&] {
+              read_config(layer, {{"activation", "rellu"}});
+            }).find("Did you mean \"relu\"?"),
             std::string::npos);
   EXPECT_NE(message_of([&] { read_config(layer, Json::array()); }).find("table of keys"),
             std::string::npos);
@@ -100,7 +113,9 @@ TEST(ReadConfig, wrong_types_and_words_are_refused) {
 
 TEST(ReadConfig, rules_between_fields_are_checked_last) {
   Layer layer;
-  EXPECT_EQ(message_of([&] { read_config(layer, {{"dim", 7}}); }),
+  EXPECT_EQ(message_of([&] {
+              read_config(layer, {{"dim", 7}});
+            }),
             "[layer] seven cannot be residual.");
 }
 

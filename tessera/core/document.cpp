@@ -113,12 +113,11 @@ Document parse_toml(std::string_view text, const std::string& name) {
     const toml::table table = toml::parse(text, name);
     document.values = convert(table, "", name, document.origins);
   } catch (const toml::parse_error& error) {
-    fail<InvalidArgument>(
-        {.where = "config",
-         .rule = name + ":" + std::to_string(error.source().begin.line) + ": " +
-                 std::string(error.description()),
-         .next = "See the TOML grammar at toml.io.",
-         .id = "T-CFG-06"});
+    fail<InvalidArgument>({.where = "config",
+                           .rule = name + ":" + std::to_string(error.source().begin.line) + ": " +
+                                   std::string(error.description()),
+                           .next = "See the TOML grammar at toml.io.",
+                           .id = "T-CFG-06"});
   }
   return document;
 }

@@ -68,9 +68,9 @@ class Internal final : public Error {
 
 /// The parts of a message: "[where] rule, but got value. next  (id)".
 struct Complaint {
-  std::string_view where;     ///< operation, verb or format: "egnn", "safetensors", "train"
-  std::string_view rule;      ///< what must hold: "edge_index must be int64 of shape (2, E)"
-  std::string_view got = {};  ///< the value seen: "float32 (128, 2)"; empty drops ", but got"
+  std::string_view where;      ///< operation, verb or format: "egnn", "safetensors", "train"
+  std::string_view rule;       ///< what must hold: "edge_index must be int64 of shape (2, E)"
+  std::string_view got = {};   ///< the value seen: "float32 (128, 2)"; empty drops ", but got"
   std::string_view next = {};  ///< what to do: "Transpose and cast it."
   std::string_view id = {};    ///< "T-EGNN-02"
 };

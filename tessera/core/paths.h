@@ -8,7 +8,8 @@ namespace tessera {
 /// share folder when there is one beside the library, else in the source tree it was built from.
 std::string resource_path(const std::string& relative);
 
-/// Where data sets are kept when `--data` is not given: $XDG_CACHE_HOME/tessera or ~/.cache/tessera.
+/// Where data sets are kept when `--data` is not given: $XDG_CACHE_HOME/tessera or
+/// ~/.cache/tessera.
 std::string default_data_root();
 
 /// Where the store of runs is kept: $XDG_STATE_HOME/tessera or ~/.local/state/tessera.

@@ -37,12 +37,12 @@ void Rng::restore(const TensorMap& state) {
   for (const auto& [name, bytes] : state) {
     const int64_t expected = stream(name).get_state().numel();
     if (bytes.scalar_type() != at::kByte || bytes.numel() != expected) {
-      fail<InvalidArgument>({.where = "rng",
-                             .rule = "the state of stream \"" + name + "\" is " +
-                                     std::to_string(expected) + " bytes",
-                             .got = std::to_string(bytes.numel()),
-                             .next = "It was saved by another version of torch.",
-                             .id = "T-RNG-01"});
+      fail<InvalidArgument>(
+          {.where = "rng",
+           .rule = "the state of stream \"" + name + "\" is " + std::to_string(expected) + " bytes",
+           .got = std::to_string(bytes.numel()),
+           .next = "It was saved by another version of torch.",
+           .id = "T-RNG-01"});
     }
     stream(name).set_state(bytes.contiguous());
   }

@@ -37,7 +37,8 @@ TEST(TensorMap, a_missing_name_is_answered_with_the_nearest) {
 TEST(TensorMap, prefixes_come_and_go) {
   const TensorMap map{{"weight/a", torch::ones(1)}, {"input/x", torch::ones(2)}};
   EXPECT_EQ(map.with_prefix("weight/").names(), std::vector<std::string>{"a"});
-  EXPECT_EQ(map.with_prefix("input/").prefixed("batch/").names(), std::vector<std::string>{"batch/x"});
+  EXPECT_EQ(map.with_prefix("input/").prefixed("batch/").names(),
+            std::vector<std::string>{"batch/x"});
 }
 
 TEST(TensorMap, to_casts_only_floating_tensors) {
@@ -101,7 +102,8 @@ TEST(Error, a_message_has_rule_value_next_step_and_id) {
                    .next = "Save it again.",
                    .id = "T-NPY-01"});
   } catch (const Error& error) {
-    EXPECT_STREQ(error.what(), "[npy] the version is 1, 2 or 3, but got 9. Save it again.  (T-NPY-01)");
+    EXPECT_STREQ(error.what(),
+                 "[npy] the version is 1, 2 or 3, but got 9. Save it again.  (T-NPY-01)");
     EXPECT_EQ(error.exit_code(), ExitCode::kBadFile);
     EXPECT_EQ(error.id(), "T-NPY-01");
   }

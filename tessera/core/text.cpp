@@ -7,7 +7,8 @@
 namespace tessera {
 
 size_t edit_distance(std::string_view a, std::string_view b) {
-  // Rows of the Damerau–Levenshtein table (adjacent swaps): the two before the present one are kept.
+  // Rows of the Damerau–Levenshtein table (adjacent swaps): the two before the present one are
+  // kept.
   std::vector<size_t> before_last(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
   std::iota(last.begin(), last.end(), size_t{0});
   for (size_t i = 1; i <= a.size(); ++i) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
+#include <utility>
 
 #include "tessera/io/cursor.h"
 
@@ -91,10 +92,25 @@ void check_path(std::string_view path, const Origin& origin) {
   }
 }
 
-bool is_known_magic(std::span<const std::byte> header) {
-  const std::string_view magic = as_text(header.subspan(257, 8));
+void check_magic(std::span<const std::byte> header, const Origin& origin) {
   using namespace std::string_view_literals;
-  return magic == "ustar\00000"sv || magic == "ustar  \0"sv || magic == "\0\0\0\0\0\0\0\0"sv;
+  const std::string_view magic = as_text(header.subspan(257, 8));
+  if (magic == "ustar\00000"sv || magic == "ustar  \0"sv || magic == "\0\0\0\0\0\0\0\0"sv) return;
+  origin.unsupported("T-TAR-07", "the archive must be ustar, pax or GNU tar", shown(magic));
+}
+
+/// Entries that say something of the entry behind them, above all its long name.
+bool is_about_next(char kind) { return kind == 'L' || kind == 'x' || kind == 'g'; }
+
+/// The name that such an entry gives to the next one, or "".
+std::string long_name_of(char kind, std::span<const std::byte> data, const Origin& origin) {
+  if (kind == 'L') return std::string(text_field(data, 0, data.size()));
+  if (kind == 'g') return "";  // remarks on the whole archive, such as git's commit
+  PaxFields fields = parse_pax(as_text(data), origin);
+  if (fields.has_size) {
+    origin.unsupported("T-TAR-09", "files must be smaller than 8 GiB", "a pax size");
+  }
+  return std::move(fields.path);
 }
 
 std::string header_path(std::span<const std::byte> header) {
@@ -130,33 +146,20 @@ std::optional<TarEntry> TarReader::next() {
       return std::nullopt;
     }
     check_checksum(header, origin_);
-    if (!is_known_magic(header)) {
-      origin_.unsupported("T-TAR-07", "the archive must be ustar, pax or GNU tar",
-                          shown(as_text(header.subspan(257, 8))));
-    }
+    check_magic(header, origin_);
     const char kind = std::to_integer<char>(header[156]);
-    const std::span<const std::byte> data = take(octal_field(header, 124, 12, origin_));
-
-    if (kind == 'L' || kind == 'x' || kind == 'g') {
-      if (data.size() > kLongNameLimit) {
-        origin_.bad("T-TAR-08", "a long name must have at most 65,536 bytes",
-                    std::to_string(data.size()));
+    const uint64_t size = octal_field(header, 124, 12, origin_);
+    if (is_about_next(kind)) {
+      if (size > kLongNameLimit) {
+        origin_.bad("T-TAR-08", "a long name must have at most 65,536 bytes", std::to_string(size));
       }
-      if (kind == 'g') continue;  // comments for all entries, such as git's commit
-      if (kind == 'L') {
-        long_name = text_field(data, 0, data.size());
-        continue;
-      }
-      PaxFields fields = parse_pax(as_text(data), origin_);
-      if (fields.has_size) {
-        origin_.unsupported("T-TAR-09", "files must be smaller than 8 GiB", "a pax size");
-      }
-      if (!fields.path.empty()) long_name = std::move(fields.path);
+      std::string name = long_name_of(kind, take(size), origin_);
+      if (!name.empty()) long_name = std::move(name);
       continue;
     }
 
-    std::string name = long_name.empty() ? header_path(header) : std::move(long_name);
-    long_name.clear();
+    const std::span<const std::byte> data = take(size);
+    std::string name = long_name.empty() ? header_path(header) : std::exchange(long_name, {});
     check_path(name, origin_);
     if (kind == '5') continue;
     if (kind != '0' && kind != '\0') {

@@ -13,6 +13,7 @@
 #include "tessera/io/gzip.h"
 #include "tessera/io/idx.h"
 #include "tessera/io/npy.h"
+#include "tessera/io/origin.h"
 #include "tessera/io/safetensors.h"
 #include "tessera/io/zip.h"
 

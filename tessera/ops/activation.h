@@ -4,12 +4,9 @@
 
 #include <string_view>
 
+#include "tessera/ops/kinds.h"
+
 namespace tessera::ops {
-
-/// The pointwise functions that the fused operators know. LeakyReLU's slope is 0.2.
-enum class Activation { kSilu, kRelu, kLeakyRelu };
-
-inline constexpr double kLeakySlope = 0.2;
 
 /// "silu", "relu", "leaky_relu"; throws InvalidArgument with the nearest name.
 Activation activation_of(std::string_view name);

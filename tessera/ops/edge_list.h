@@ -13,6 +13,7 @@ namespace tessera::ops {
 /// edge_weight) stay in the caller's order and are read through `order`.
 struct EdgeList {
   int64_t num_nodes = 0;
+  int64_t num_given = 0;    ///< edges in the caller's list, E' ≥ E
   at::Tensor row_ptr;       ///< [N+1] edges row_ptr[i] … row_ptr[i+1]-1 are received by node i
   at::Tensor row;           ///< [E] receiver
   at::Tensor col;           ///< [E] sender

@@ -10,12 +10,6 @@
 
 namespace tessera::ops {
 
-/// How the coordinate difference is scaled before it carries the message's weight.
-enum class CoordNorm {
-  kNone,     ///< x_i - x_j
-  kUnit,     ///< divided by ‖x_i - x_j‖ + 1e-8, the norm taken as a constant by the gradient
-  kPlusOne,  ///< divided by ‖x_i - x_j‖ + 1; the derivative at coincident nodes is defined as 0
-};
 /// "none", "unit", "plus_one"; throws InvalidArgument with the nearest name.
 CoordNorm coord_norm_of(std::string_view name);
 const char* name_of(CoordNorm norm);

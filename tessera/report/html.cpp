@@ -1,29 +1,17 @@
 #include "tessera/report/html.h"
 
 #include <fmt/format.h>
-#include <torch/version.h>
 
+#include <algorithm>
 #include <filesystem>
-#include <fstream>
 
 #include "tessera/core/paths.h"
-#include "tessera/core/threads.h"
-#include "tessera/core/version.h"
 #include "tessera/io/file.h"
 #include "tessera/report/svg.h"
+#include "tessera/train/run_folder.h"
 
 namespace tessera::report {
 namespace {
-
-std::string processor_name() {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    if (!line.starts_with("model name")) continue;
-    const size_t start = line.find_first_not_of(" \t", line.find(':') + 1);
-    return start == std::string::npos ? "" : line.substr(start);
-  }
-  return "unknown";
-}
 
 std::string resource(const std::string& name) { return io::read_text(resource_path(name)); }
 
@@ -93,19 +81,20 @@ std::string figure_html(const Figure& figure) {
       escape(figure.title), escape(figure.caption), svg(figure.plot), script_json(figure.plot));
 }
 
-Environment environment() {
-  return {{"Tessera", kVersion},
-          {"torch", TORCH_VERSION},
-          {"Compiler", fmt::format("g++ {}", __VERSION__)},
-          {"Processor", processor_name()},
-          {"Instruction set", cpu_capability()},
-          {"Threads", std::to_string(threads())}};
+Json environment() {
+  Json machine = train::environment(train::Recipe{});
+  // These belong to one training each, and stand in its run folder.
+  for (const char* key : {"device", "dtype", "host", "started"}) machine.erase(key);
+  return machine;
 }
 
-std::string environment_html(const Environment& environment) {
+std::string environment_html(const Json& environment) {
   std::string html = "<dl class=\"environment\">\n";
-  for (const auto& [name, value] : environment) {
-    html += fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(name), escape(value));
+  for (const auto& [key, value] : environment.items()) {
+    std::string name = key;
+    std::replace(name.begin(), name.end(), '_', ' ');
+    html += fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(name),
+                        escape(value.is_string() ? value.get<std::string>() : value.dump()));
   }
   return html + "</dl>\n";
 }

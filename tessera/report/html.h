@@ -1,10 +1,7 @@
 #pragma once
 
-#include <span>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "tessera/core/json.h"
 #include "tessera/systems/claim.h"
@@ -20,13 +17,10 @@ std::string script_json(const Json& value);
 /// A <figure>: its picture, its title and caption, and its data for the plotting library.
 std::string figure_html(const Figure& figure);
 
-/// Name and value of what the results were made on and with.
-using Environment = std::vector<std::pair<std::string, std::string>>;
-
-/// Versions of Tessera, torch and the compiler, the processor, its instruction set and the threads.
-Environment environment();
-/// A definition list of the environment.
-std::string environment_html(const Environment& environment);
+/// What results were made on and with: versions, processor, instruction set, threads.
+Json environment();
+/// A definition list of an object; its keys are the names ("instruction_set").
+std::string environment_html(const Json& environment);
 
 /// A whole document around `body`. Everything it needs lies within it: style sheet, script, the
 /// plotting library with its licence where the build has it; its content policy forbids requests.

@@ -40,6 +40,7 @@ TrainOutcome TrainingLab::train(const std::string& name, const std::vector<std::
   options.resume = true;
   options.data_root = options_.data_root;
   options.observer = observer.get();
+  options.run_store = options_.run_store;
   options.write_report = write_run_report;
   TrainOutcome outcome = train::train(recipe, options);
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;

@@ -20,6 +20,7 @@ struct LabOptions {
   std::string runs;                   ///< folder of the run folders
   std::string data_root;              ///< empty: the user's
   std::vector<std::string> settings;  ///< on top of every training
+  std::string run_store;              ///< as in train::TrainOptions
   ObserverFactory observer;
   /// Where recipes come from.
   std::function<train::Recipe(const std::string&, const std::vector<std::string>&)> load_recipe =

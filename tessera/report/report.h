@@ -14,7 +14,7 @@ struct ReportInfo {
   std::string date;  ///< "2021-07-18"
   double seconds = 0;
   bool complete = true;  ///< false while claims are still to come
-  Environment environment;
+  Json environment;
 };
 
 /// report.html: the table of claims, then each claim with its rule and figures, then where it ran.

@@ -65,7 +65,7 @@ void Canvas::text(Point at, std::string_view anchor, std::string_view classes,
   body_ += ">" + escape(text) + "</text>";
 }
 
-double Canvas::legend(Point at, double width, const Json& series) {
+double Canvas::legend(Point at, double width, const Json& series, bool is_bars) {
   // Width of a letter at the legend's size: there is no font to measure here.
   constexpr double kLetter = 6.6, kSwatch = 26, kGap = 18, kRow = 20;
   std::vector<std::string> seen;
@@ -80,7 +80,9 @@ double Canvas::legend(Point at, double width, const Json& series) {
     }
     const std::string color = color_class(series[i], i);
     const double middle = y + kRow / 2;
-    if (flag(series[i], "markers")) {
+    if (is_bars) {
+      rect({x + 5, middle - 6, 12, 12}, "bar " + color);
+    } else if (flag(series[i], "markers")) {
       circle({x + 10, middle}, 4, "mark " + color);
     } else {
       line({x, middle}, {x + 20, middle},

@@ -15,7 +15,8 @@ namespace tessera::report {
 ///   lines    x, y; "dash", "markers", "error" (half the height of a bar around y)
 ///   scatter  x, y, "error": lines with markers only
 ///   bars     x (words), y, "error"; several series stand side by side
-///   lines3d  x, y, z; "dash", "markers"; series of one "group" share a panel of that title
+///   lines3d  x, y, z; "dash", or "markers" for points instead of a line; series of one "group"
+///            share a panel of that title
 ///   heatmap  z: rows of numbers in [0, 1]; each series is a panel titled by its name
 /// A null among the coordinates is a gap. Points that a logarithmic axis cannot show are left out.
 /// Throws InvalidArgument on an unknown kind.

@@ -30,8 +30,8 @@ class Canvas {
   /// anchor: "start", "middle" or "end". `turned` reads upwards.
   void text(Point at, std::string_view anchor, std::string_view classes, std::string_view text,
             bool turned = false);
-  /// Names with swatches in a row; returns the height used, 0 where there is no name.
-  double legend(Point at, double width, const Json& series);
+  /// Names with swatches (squares for bars) in a row; returns the height used, 0 without names.
+  double legend(Point at, double width, const Json& series, bool is_bars = false);
 
   /// The <svg> element; `label` is read to those who cannot see it.
   std::string finish(std::string_view label) const;

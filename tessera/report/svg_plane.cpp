@@ -178,7 +178,7 @@ std::string svg_bars(const Json& plot) {
   Canvas canvas(kWidth, kHeight);
   // One series needs no key: the words below its bars name them.
   const double key =
-      all.size() > 1 ? canvas.legend({kLeft, kTop - 6}, kWidth - kLeft - kRight, all) : 0;
+      all.size() > 1 ? canvas.legend({kLeft, kTop - 6}, kWidth - kLeft - kRight, all, true) : 0;
   Plane plane{area(key), Axis(plot, "x"), Axis(plot, "y")};
   std::vector<std::string> words;
   for (const Json& series : all) {

@@ -6,9 +6,12 @@ namespace tessera {
 
 const char* name_of(Scale scale) {
   switch (scale) {
-    case Scale::kQuick: return "quick";
-    case Scale::kCpu: return "cpu";
-    case Scale::kPaper: return "paper";
+    case Scale::kQuick:
+      return "quick";
+    case Scale::kCpu:
+      return "cpu";
+    case Scale::kPaper:
+      return "paper";
   }
   return "";
 }

@@ -27,9 +27,9 @@ struct Evaluation {
 
 /// A finished (or resumed and finished) training.
 struct TrainOutcome {
-  Metrics test;                    ///< at the best validation value
+  Metrics test;  ///< at the best validation value
   std::vector<Evaluation> history;
-  std::shared_ptr<Model> model;    ///< with the best model's weights, in evaluation mode
+  std::shared_ptr<Model> model;  ///< with the best model's weights, in evaluation mode
   std::shared_ptr<Task> task;
   int64_t steps = 0;
   double seconds = 0;
@@ -79,7 +79,7 @@ struct Claim {
   std::string name;       ///< "nbody_order"
   std::string statement;  ///< what is claimed, in one line
   Kind kind = Kind::kGate;
-  std::string quantity;   ///< what `ours` is, with its unit: "test MSE"
+  std::string quantity;  ///< what `ours` is, with its unit: "test MSE"
   std::optional<double> paper;
   std::string paper_source;  ///< "Table 2"
   std::vector<Scale> scales;

@@ -1,6 +1,6 @@
 #include "tessera/systems/model.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "tessera/core/error.h"
 #include "tessera/core/text.h"

@@ -37,10 +37,9 @@ struct ModelFactory {
 
 template <class ConfigT>
 ModelFactory model_factory(std::function<std::shared_ptr<Model>(const ConfigT&)> make) {
-  return {.config = [] { return std::make_unique<ConfigT>(); },
-          .make = [make](const Config& config) {
-            return make(dynamic_cast<const ConfigT&>(config));
-          }};
+  return {
+      .config = [] { return std::make_unique<ConfigT>(); },
+      .make = [make](const Config& config) { return make(dynamic_cast<const ConfigT&>(config)); }};
 }
 
 }  // namespace tessera

@@ -33,11 +33,11 @@ struct DataSource {
 
 /// Everything the library knows of one system: the value that its folder registers.
 struct System {
-  std::string name;        ///< folder, registry, command line and cases
-  std::string title;       ///< the paper's
-  std::string paper;       ///< authors, venue, year
-  std::string reference;   ///< "vgsatorras/egnn@e9ca6c0 (MIT)"
-  std::string kind;        ///< "model", "method on a convnet", …
+  std::string name;       ///< folder, registry, command line and cases
+  std::string title;      ///< the paper's
+  std::string paper;      ///< authors, venue, year
+  std::string reference;  ///< "vgsatorras/egnn@e9ca6c0 (MIT)"
+  std::string kind;       ///< "model", "method on a convnet", …
 
   ModelFactory model;
   std::vector<TaskFactory> tasks;

@@ -89,9 +89,10 @@ TaskFactory task_factory(
   return {.name = std::move(name),
           .summary = std::move(summary),
           .config = [] { return std::make_unique<ConfigT>(); },
-          .make = [make](const Config& config, const TaskContext& context) {
-            return make(dynamic_cast<const ConfigT&>(config), context);
-          }};
+          .make =
+              [make](const Config& config, const TaskContext& context) {
+                return make(dynamic_cast<const ConfigT&>(config), context);
+              }};
 }
 
 }  // namespace tessera

@@ -21,7 +21,7 @@ struct WorkloadInstance {
 /// One named benchmark of a system: the shapes of its specification.
 struct Workload {
   std::string name, summary;
-  double forward_flops = 0;     ///< least work of a forward: what the algorithm needs, not what we do
+  double forward_flops = 0;  ///< least work of a forward: what the algorithm needs, not what we do
   double train_step_flops = 0;  ///< 0 where unknown
   double forward_bytes = 0;     ///< least memory traffic; 0 where it does not matter
   std::function<WorkloadInstance()> make;

@@ -104,4 +104,155 @@ void multiply(int64_t rows, int64_t cols, int64_t depth, const T* a, int64_t lda
   while (j < cols) panel(std::integral_constant<int, 1>{});
 }
 
+// ---- Rows ---------------------------------------------------------------------------------------
+
+/// Calls body(column, count) for every vector of `cols` columns; count is below the vector's size in
+/// the last one only.
+template <class T, class Body>
+inline void for_each_vector(int64_t cols, const Body& body) {
+  constexpr int64_t kWidth = Vec<T>::size();
+  int64_t c = 0;
+  for (; c + kWidth <= cols; c += kWidth) body(c, kWidth);
+  if (c < cols) body(c, cols - c);
+}
+
+/// Loads `count` values; the vector's other lanes are 0.
+template <class T>
+inline Vec<T> load(const T* from, int64_t count) {
+  return count == Vec<T>::size() ? Vec<T>::loadu(from) : Vec<T>::loadu(from, count);
+}
+
+template <class T>
+inline void store(const Vec<T>& value, T* to, int64_t count) {
+  if (count == Vec<T>::size()) {
+    value.store(to);
+  } else {
+    value.store(to, count);
+  }
+}
+
+template <class T>
+inline void fill_zero(T* to, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) to[i] = T(0);
+}
+
+template <class T>
+inline void copy(int64_t count, const T* from, T* to) {
+  for (int64_t i = 0; i < count; ++i) to[i] = from[i];
+}
+
+/// value within [-bound, bound]; NaN stays.
+template <class T>
+inline T clamped(T value, T bound) {
+  return value < -bound ? -bound : value > bound ? bound : value;
+}
+
+/// to (rows × padded(cols)) = from with element (r, c) at from[r·row_stride + c·col_stride].
+template <class T>
+void pack(int64_t rows, int64_t cols, const T* from, int64_t row_stride, int64_t col_stride, T* to,
+          int64_t ld) {
+  for (int64_t r = 0; r < rows; ++r) {
+    T* row = to + r * ld;
+    const T* source = from + r * row_stride;
+    if (col_stride == 1) {
+      for (int64_t c = 0; c < cols; ++c) row[c] = source[c];
+    } else {
+      for (int64_t c = 0; c < cols; ++c) row[c] = source[c * col_stride];
+    }
+    fill_zero(row + cols, padded(cols) - cols);
+  }
+}
+
+/// sum += row 0, += row 1, …: the same bits wherever a run of rows is cut in two.
+template <class T>
+inline void add_rows(int64_t rows, int64_t cols, const T* tile, int64_t ld, T* sum) {
+  for_each_vector<T>(cols, [&](int64_t c, int64_t count) {
+    Vec<T> total = load<T>(sum + c, count);
+    for (int64_t r = 0; r < rows; ++r) total = total + load<T>(tile + r * ld + c, count);
+    store<T>(total, sum + c, count);
+  });
+}
+
+/// sum += (row 0 + row 1 + …), which stays accurate over many tiles. cols is a multiple of kLane.
+template <class T>
+inline void add_row_total(int64_t rows, int64_t cols, const T* tile, int64_t ld, T* sum) {
+  for (int64_t c = 0; c < cols; c += Vec<T>::size()) {
+    Vec<T> total(T(0));
+    for (int64_t r = 0; r < rows; ++r) total = total + Vec<T>::loadu(tile + r * ld + c);
+    (total + Vec<T>::loadu(sum + c)).store(sum + c);
+  }
+}
+
+/// The sum of a vector's lanes.
+template <class T>
+inline T total(const Vec<T>& v) {
+#if defined(CPU_CAPABILITY_AVX512)
+  if constexpr (std::is_same_v<T, float>) return _mm512_reduce_add_ps(v);
+  if constexpr (std::is_same_v<T, double>) return _mm512_reduce_add_pd(v);
+#endif
+  T lanes[Vec<T>::size()];
+  v.store(lanes);
+  for (int half = Vec<T>::size() / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+  }
+  return lanes[0];
+}
+
+/// Σ a·b over `count` values, a multiple of kLane.
+template <class T>
+inline T dot(const T* a, const T* b, int64_t count) {
+  Vec<T> sum(T(0));
+  for (int64_t i = 0; i < count; i += Vec<T>::size()) {
+    sum = at::vec::fmadd(Vec<T>::loadu(a + i), Vec<T>::loadu(b + i), sum);
+  }
+  return total(sum);
+}
+
+/// values *= factor, `count` a multiple of kLane.
+template <class T>
+void multiply_elements(int64_t count, const T* factor, T* values) {
+  for (int64_t i = 0; i < count; i += Vec<T>::size()) {
+    (Vec<T>::loadu(values + i) * Vec<T>::loadu(factor + i)).store(values + i);
+  }
+}
+
+/// to = Σ over threads of a padded (rows × cols) sum, element (r, c) at r·row_stride + c·col_stride.
+template <class T>
+void reduce_sum(int64_t threads, int64_t rows, int64_t cols, T* const* parts, int64_t ld, T* to,
+                int64_t row_stride, int64_t col_stride) {
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t c = 0; c < cols; ++c) {
+      T sum = parts[0][r * ld + c];
+      for (int64_t k = 1; k < threads; ++k) sum += parts[k][r * ld + c];
+      to[r * row_stride + c * col_stride] = sum;
+    }
+  }
+}
+
+// ---- Work of one thread -------------------------------------------------------------------------
+
+/// Hands out parts of a thread's scratch.
+template <class T>
+struct Scratch {
+  T* next;
+  T* take(int64_t count) {
+    T* part = next;
+    next += padded(count);
+    return part;
+  }
+};
+
+/// At most kTileRows consecutive rows.
+struct RowRange {
+  int64_t first, count;
+};
+
+/// Calls body for consecutive ranges of at most kTileRows.
+template <class Body>
+inline void for_each_tile(int64_t begin, int64_t end, const Body& body) {
+  for (int64_t first = begin; first < end; first += kTileRows) {
+    body(RowRange{first, end - first < kTileRows ? end - first : kTileRows});
+  }
+}
+
 }  // namespace tessera::ops::CPU_CAPABILITY

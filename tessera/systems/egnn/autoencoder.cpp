@@ -1,6 +1,6 @@
 #include "tessera/systems/egnn/autoencoder.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "tessera/core/error.h"
 
@@ -48,26 +48,28 @@ TensorMap Autoencoder::run(const TensorMap& inputs) {
   int64_t num_nodes = -1;
   if (adj.defined()) {
     check_adjacency(adj);
-    adj = adj.to(like.options());
+    adj = adj.to(like.device(), like.scalar_type());
     num_nodes = adj.size(0);
   }
 
-  at::Tensor edge_index = inputs.get("edge_index"), edge_attr = inputs.get("edge_attr");
   at::Tensor start;
   const std::string start_name = noise_width > 0 ? noise_name : "h";
   if (inputs.contains(start_name) || !adj.defined()) {
-    start = read_rows(inputs, start_name, num_nodes, std::max<int64_t>(noise_width, 1), like);
+    start = inputs.at(start_name);
+    check_rows(start, start_name, num_nodes, std::max<int64_t>(noise_width, 1), like);
     num_nodes = start.size(0);
   } else if (noise_width > 0) {
     start = at::randn({num_nodes, noise_width}, like.options());
   } else {
     start = at::ones({num_nodes, 1}, like.options());
   }
+
+  at::Tensor edge_index = inputs.get("edge_index"), edge_attr = inputs.get("edge_attr");
   if (!edge_index.defined()) edge_index = complete_edges(num_nodes, like.device());
   if (!edge_attr.defined() && adj.defined()) {
     edge_attr = at::index(adj, {edge_index[0], edge_index[1]}).unsqueeze(1);
   }
-  const Graph graph = make_graph(edge_index, num_nodes, edge_attr, config_.edge_in_dim, like);
+  const Graph graph = check_graph(edge_index, num_nodes, edge_attr, {}, config_.edge_in_dim, like);
 
   const auto [adj_pred, z] = forward(start, graph);
   TensorMap outputs{{"adj_pred", adj_pred}, {"z", z}};
@@ -156,9 +158,8 @@ std::vector<std::shared_ptr<RadialField>> radial_field_encoder(torch::nn::Module
                                                                const EgnnConfig& config) {
   const ops::Activation act = ops::activation_of(config.activation);
   // A layer that the authors' class builds, draws and stores but never runs.
-  parent.register_module("gcl",
-                         std::make_shared<RadialField>(RadialField::Config{
-                             .dim = config.dim, .edge_dim = 0, .activation = act}));
+  parent.register_module("gcl", std::make_shared<RadialField>(RadialField::Config{
+                                    .dim = config.dim, .edge_dim = 0, .activation = act}));
   std::vector<std::shared_ptr<RadialField>> layers;
   for (int64_t l = 0; l < config.num_layers; ++l) {
     layers.push_back(parent.register_module(

@@ -84,7 +84,7 @@ class GnnAutoencoder : public Autoencoder {
 
  private:
   std::vector<std::shared_ptr<GnnLayer>> layers_;
-  torch::nn::Linear fc_emb_, fc_dec_{nullptr};
+  torch::nn::Linear fc_emb_{nullptr}, fc_dec_{nullptr};
 };
 
 /// `radial_field_ae`. Starts from noise as coordinates, without features.

@@ -8,10 +8,21 @@
 namespace tessera::egnn {
 namespace {
 
-const std::vector<std::string> kArchitectures = {
-    "egnn",   "egnn_layer",      "egnn_vel", "egnn_nbody", "gnn",    "radial_field_vel",
-    "linear", "linear_dynamics", "identity", "egnn_ae",    "gnn_ae", "radial_field_ae",
-    "egnn_qm9", "tfn",           "se3_transformer"};
+const std::vector<std::string> kArchitectures = {"egnn",
+                                                 "egnn_layer",
+                                                 "egnn_vel",
+                                                 "egnn_nbody",
+                                                 "gnn",
+                                                 "radial_field_vel",
+                                                 "linear",
+                                                 "linear_dynamics",
+                                                 "identity",
+                                                 "egnn_ae",
+                                                 "gnn_ae",
+                                                 "radial_field_ae",
+                                                 "egnn_qm9",
+                                                 "tfn",
+                                                 "se3_transformer"};
 
 /// What the authors' class or script of this architecture takes when it is not told otherwise.
 void set_architecture_defaults(EgnnConfig& config) {
@@ -58,9 +69,9 @@ void EgnnConfig::fields(FieldList& list) {
        {.help = "width of the output h (3 for gnn and linear, whose output is a position)",
         .min = 1,
         .authors_name = "out_node_nf"});
-  list("dim", dim,
-       {.help = "width of messages and hidden features", .min = 1,
-        .authors_name = "hidden_nf, nf"});
+  list(
+      "dim", dim,
+      {.help = "width of messages and hidden features", .min = 1, .authors_name = "hidden_nf, nf"});
   list("num_layers", num_layers, {.help = "layers", .min = 1, .authors_name = "n_layers"});
   list("coord_dim", coord_dim,
        {.help = "axes of x, any number (tfn and se3_transformer: 3; *_ae: latent_dim)", .min = 1});
@@ -106,7 +117,8 @@ void EgnnConfig::fields(FieldList& list) {
        {.help = "egnn_qm9: feed the input features to every node update",
         .authors_name = "node_attr"});
   list("charge_power", charge_power,
-       {.help = "QM9: highest power of the nuclear charge among the features", .min = 0,
+       {.help = "QM9: highest power of the nuclear charge among the features",
+        .min = 0,
         .authors_name = "charge_power"});
   list("max_charge", max_charge,
        {.help = "QM9: the charge that scales to 1", .min = 1, .authors_name = "charge_scale"});
@@ -114,16 +126,18 @@ void EgnnConfig::fields(FieldList& list) {
        {.help = "egnn_qm9: slots per molecule; 0 takes the input num_nodes, else one molecule",
         .min = 0,
         .authors_name = "n_nodes"});
-  list("num_degrees", num_degrees,
-       {.help = "tfn, se3_transformer: degrees 0 … D-1 inside", .min = 1,
-        .authors_name = "degree"});
+  list(
+      "num_degrees", num_degrees,
+      {.help = "tfn, se3_transformer: degrees 0 … D-1 inside", .min = 1, .authors_name = "degree"});
   list("channels", channels,
-       {.help = "tfn, se3_transformer: channels of each degree", .min = 1,
+       {.help = "tfn, se3_transformer: channels of each degree",
+        .min = 1,
         .authors_name = "nf / degree"});
   list("num_heads", num_heads,
        {.help = "se3_transformer: attention heads", .min = 1, .authors_name = "n_heads"});
   list("num_particles", num_particles,
-       {.help = "tfn, se3_transformer: particles per system", .min = 1,
+       {.help = "tfn, se3_transformer: particles per system",
+        .min = 1,
         .authors_name = "n_particles"});
 }
 

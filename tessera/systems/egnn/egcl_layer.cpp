@@ -1,6 +1,6 @@
 #include "tessera/systems/egnn/egcl_layer.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace tessera::egnn {
 
@@ -27,14 +27,14 @@ Egcl::Egcl(const EgclConfig& config) : config_(config) {
   edge_mlp_ = register_module(
       "edge_mlp", std::make_shared<Perceptron>(2 * in_dim + 1 + config.edge_dim, dim, dim, act));
   node_mlp_ = register_module(
-      "node_mlp", std::make_shared<Perceptron>(in_dim + dim + config.node_attr_dim, dim,
-                                               config.out_dim, act));
+      "node_mlp",
+      std::make_shared<Perceptron>(in_dim + dim + config.node_attr_dim, dim, config.out_dim, act));
   // The authors draw the head's last map first, and draw both where coordinates stay fixed too.
   torch::nn::Linear head_last = small_linear(dim);
   torch::nn::Linear head_first(dim, dim);
   if (config.update_coords) {
-    coord_mlp_ = register_module("coord_mlp",
-                                 std::make_shared<Perceptron>(head_first, head_last, act));
+    coord_mlp_ =
+        register_module("coord_mlp", std::make_shared<Perceptron>(head_first, head_last, act));
   }
   if (config.attention) {
     att_mlp_ = register_module("att_mlp", std::make_shared<Single>(torch::nn::Linear(dim, 1)));
@@ -47,10 +47,8 @@ Egcl::Egcl(const EgclConfig& config) : config_(config) {
 
 ops::EgclResult Egcl::edge_pass(const Nodes& nodes, const Graph& graph) const {
   const ops::PerceptronWeights phi_e = edge_mlp_->weights();
-  ops::EgclWeights weights{.edge_w1 = phi_e.w1,
-                           .edge_b1 = phi_e.b1,
-                           .edge_w2 = phi_e.w2,
-                           .edge_b2 = phi_e.b2};
+  ops::EgclWeights weights{
+      .edge_w1 = phi_e.w1, .edge_b1 = phi_e.b1, .edge_w2 = phi_e.w2, .edge_b2 = phi_e.b2};
   if (att_mlp_) {
     weights.att_w = att_mlp_->linear().weight;
     weights.att_b = att_mlp_->linear().bias;

@@ -11,19 +11,18 @@
 namespace tessera::egnn {
 
 System system() {
-  return {.name = "egnn",
-          .title = "E(n) Equivariant Graph Neural Networks",
-          .paper = "V. Garcia Satorras, E. Hoogeboom, M. Welling, ICML 2021, arXiv 2102.09844",
-          .reference = "vgsatorras/egnn@e9ca6c0 (MIT)",
-          .kind = "model",
-          .model = model_factory<EgnnConfig>(make_model),
-          .tasks = tasks(),
-          .procedures = procedures(),
-          .claims = claims(),
-          .workloads = workloads(),
-          .from_authors = [](const TensorMap& theirs, const Config&) {
-            return from_authors(theirs);
-          }};
+  return {
+      .name = "egnn",
+      .title = "E(n) Equivariant Graph Neural Networks",
+      .paper = "V. Garcia Satorras, E. Hoogeboom, M. Welling, ICML 2021, arXiv 2102.09844",
+      .reference = "vgsatorras/egnn@e9ca6c0 (MIT)",
+      .kind = "model",
+      .model = model_factory<EgnnConfig>(make_model),
+      .tasks = tasks(),
+      .procedures = procedures(),
+      .claims = claims(),
+      .workloads = workloads(),
+      .from_authors = [](const TensorMap& theirs, const Config&) { return from_authors(theirs); }};
 }
 
 }  // namespace tessera::egnn

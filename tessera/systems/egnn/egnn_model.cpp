@@ -1,15 +1,15 @@
 #include "tessera/systems/egnn/egnn_model.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace tessera::egnn {
 
 Egnn::Egnn(const EgnnConfig& config)
     : config_(config),
-      embedding_in_(register_module("embedding_in",
-                                    torch::nn::Linear(config.node_in_dim, config.dim))),
-      embedding_out_(register_module("embedding_out",
-                                     torch::nn::Linear(config.dim, config.node_out_dim))),
+      embedding_in_(
+          register_module("embedding_in", torch::nn::Linear(config.node_in_dim, config.dim))),
+      embedding_out_(
+          register_module("embedding_out", torch::nn::Linear(config.dim, config.node_out_dim))),
       layers_(make_layers(*this, config.num_layers, EgclConfig::of(config))) {}
 
 Nodes Egnn::forward(const at::Tensor& h, const at::Tensor& x, const Graph& graph) const {

@@ -1,6 +1,6 @@
 #include "tessera/systems/egnn/gnn.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "tessera/ops/egcl.h"
 
@@ -27,13 +27,12 @@ at::Tensor GnnLayer::forward(const at::Tensor& h, const Graph& graph) const {
     edge_weight = edge_weight ? gate * *edge_weight : gate;
   }
   const ops::PerceptronWeights phi_e = edge_mlp_->weights();
-  const at::Tensor agg = ops::egcl(h, std::nullopt, graph.edges, graph.edge_attr, edge_weight,
-                                   {.edge_w1 = phi_e.w1,
-                                    .edge_b1 = phi_e.b1,
-                                    .edge_w2 = phi_e.w2,
-                                    .edge_b2 = phi_e.b2},
-                                   {.activation = config_.activation})
-                             .agg;
+  const at::Tensor agg =
+      ops::egcl(
+          h, std::nullopt, graph.edges, graph.edge_attr, edge_weight,
+          {.edge_w1 = phi_e.w1, .edge_b1 = phi_e.b1, .edge_w2 = phi_e.w2, .edge_b2 = phi_e.b2},
+          {.activation = config_.activation})
+          .agg;
   return node_mlp_->forward({h, agg}, config_.residual);
 }
 
@@ -41,18 +40,18 @@ Gnn::Gnn(const EgnnConfig& config) : config_(config) {
   const int64_t dim = config.dim;
   const ops::Activation act = ops::activation_of(config.activation);
   for (int64_t l = 0; l < config.num_layers; ++l) {
-    layers_.push_back(register_module(
-        "gcl_" + std::to_string(l),
-        std::make_shared<GnnLayer>(GnnLayer::Config{.in_dim = dim,
-                                                    .out_dim = dim,
-                                                    .dim = dim,
-                                                    .edge_dim = config.edge_in_dim,
-                                                    .residual = config.residual,
-                                                    .attention = config.attention,
-                                                    .activation = act})));
+    layers_.push_back(
+        register_module("gcl_" + std::to_string(l),
+                        std::make_shared<GnnLayer>(GnnLayer::Config{.in_dim = dim,
+                                                                    .out_dim = dim,
+                                                                    .dim = dim,
+                                                                    .edge_dim = config.edge_in_dim,
+                                                                    .residual = config.residual,
+                                                                    .attention = config.attention,
+                                                                    .activation = act})));
   }
-  decoder_ = register_module("decoder",
-                             std::make_shared<Perceptron>(dim, dim, config.node_out_dim, act));
+  decoder_ =
+      register_module("decoder", std::make_shared<Perceptron>(dim, dim, config.node_out_dim, act));
   embedding_ = register_module(
       "embedding", std::make_shared<Single>(torch::nn::Linear(config.node_in_dim, dim)));
 }

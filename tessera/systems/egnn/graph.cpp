@@ -65,14 +65,13 @@ at::Tensor complete_edges(int64_t num_nodes, at::Device device) {
 }
 
 at::Tensor mean_over_receivers(const at::Tensor& value_Ek, const ops::EdgeList& edges) {
-  const at::Tensor sum = value_Ek.new_zeros({edges.num_nodes, value_Ek.size(1)})
-                             .index_add(0, edges.row, value_Ek);
+  const at::Tensor sum =
+      value_Ek.new_zeros({edges.num_nodes, value_Ek.size(1)}).index_add(0, edges.row, value_Ek);
   return sum / edges.row_ptr.diff().clamp_min(1).unsqueeze(1);
 }
 
-const at::Tensor& read_rows(const TensorMap& inputs, const std::string& name, int64_t rows,
-                            int64_t width, const at::Tensor& like) {
-  const at::Tensor& tensor = inputs.at(name);
+void check_rows(const at::Tensor& tensor, const std::string& name, int64_t rows, int64_t width,
+                const at::Tensor& like) {
   if (tensor.dim() != 2 || tensor.size(1) != width) {
     refuse(name + " must have shape (N, " + std::to_string(width) + ")", describe(tensor),
            "Compare with the widths of the configuration.", "T-EGNN-10");
@@ -82,17 +81,31 @@ const at::Tensor& read_rows(const TensorMap& inputs, const std::string& name, in
            describe(tensor), "", "T-EGNN-11");
   }
   if (tensor.scalar_type() != like.scalar_type() || tensor.device() != like.device()) {
-    refuse(name + " must have the dtype and device of the parameters, " + describe(like),
+    refuse(c10::str(name, " must be ", like.scalar_type(), " on ", like.device(),
+                    " like the parameters"),
            describe(tensor), "Cast the inputs or the model.", "T-EGNN-12");
   }
-  return tensor;
+}
+
+Graph check_graph(const at::Tensor& edge_index, int64_t num_nodes, const at::Tensor& edge_attr,
+                  const at::Tensor& edge_mask, int64_t edge_dim, const at::Tensor& like) {
+  const bool has_edge_attr = edge_attr.defined() && edge_attr.size(-1) > 0;
+  if (has_edge_attr != (edge_dim > 0)) {
+    refuse("edge_attr must have the width edge_in_dim = " + std::to_string(edge_dim),
+           has_edge_attr ? describe(edge_attr) : "none",
+           has_edge_attr ? "Set model.edge_in_dim to its width, or leave it out." : "Pass it.",
+           "T-EGNN-13");
+  }
+  if (has_edge_attr) check_rows(edge_attr, "edge_attr", edge_index.size(-1), edge_dim, like);
+  return make_graph(edge_index, num_nodes, has_edge_attr ? edge_attr : at::Tensor(), edge_mask);
 }
 
 GraphInputs read_graph(const TensorMap& inputs, const Expectation& expected) {
   GraphInputs in;
   int64_t num_nodes = -1;
   const auto read_nodes = [&](const std::string& name, int64_t width) {
-    const at::Tensor& tensor = read_rows(inputs, name, num_nodes, width, expected.like);
+    const at::Tensor& tensor = inputs.at(name);
+    check_rows(tensor, name, num_nodes, width, expected.like);
     num_nodes = tensor.size(0);
     return tensor;
   };
@@ -102,19 +115,8 @@ GraphInputs read_graph(const TensorMap& inputs, const Expectation& expected) {
     check_finite(in.x);
   }
   if (expected.vel) in.vel = read_nodes("vel", expected.coord_dim);
-
-  const at::Tensor& edge_index = inputs.at("edge_index");
-  at::Tensor edge_attr = inputs.get("edge_attr");
-  if (expected.edge_dim > 0) {
-    edge_attr = read_rows(inputs, "edge_attr", edge_index.size(-1), expected.edge_dim,
-                          expected.like);
-  } else if (edge_attr.defined() && edge_attr.numel() > 0) {
-    refuse("edge_attr is not expected with edge_in_dim = 0", describe(edge_attr),
-           "Set model.edge_in_dim to its width, or leave it out.", "T-EGNN-13");
-  } else {
-    edge_attr = {};
-  }
-  in.graph = make_graph(edge_index, num_nodes, edge_attr, inputs.get("edge_mask"));
+  in.graph = check_graph(inputs.at("edge_index"), num_nodes, inputs.get("edge_attr"),
+                         inputs.get("edge_mask"), expected.edge_dim, expected.like);
   return in;
 }
 

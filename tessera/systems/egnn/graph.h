@@ -28,7 +28,8 @@ Graph make_graph(const at::Tensor& edge_index, int64_t num_nodes, const at::Tens
 /// The complete graph of n nodes as an edge index: all ordered pairs i ≠ j in row-major order.
 at::Tensor complete_edges(int64_t num_nodes, at::Device device = at::kCPU);
 
-/// Mean of the rows of value_Ek (in the order of `edges`) over each receiver; 0 where there is none.
+/// Mean of the rows of value_Ek (in the order of `edges`) over each receiver; 0 where there is
+/// none.
 at::Tensor mean_over_receivers(const at::Tensor& value_Ek, const ops::EdgeList& edges);
 
 /// What a network expects of its inputs; 0 where it takes none of a kind.
@@ -50,8 +51,12 @@ struct GraphInputs {
 /// out of range, coordinates that are not finite.
 GraphInputs read_graph(const TensorMap& inputs, const Expectation& expected);
 
-/// A floating (N, width) input, checked; `rows` < 0 takes any number. T-EGNN-10 to 13.
-const at::Tensor& read_rows(const TensorMap& inputs, const std::string& name, int64_t rows,
-                            int64_t width, const at::Tensor& like);
+/// The edges of a network that reads edge attributes of width `edge_dim`, checked.
+Graph check_graph(const at::Tensor& edge_index, int64_t num_nodes, const at::Tensor& edge_attr,
+                  const at::Tensor& edge_mask, int64_t edge_dim, const at::Tensor& like);
+
+/// Refuses what is not (rows, width) of the dtype and device of `like`; rows < 0 takes any number.
+void check_rows(const at::Tensor& tensor, const std::string& name, int64_t rows, int64_t width,
+                const at::Tensor& like);
 
 }  // namespace tessera::egnn

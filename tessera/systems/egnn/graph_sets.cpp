@@ -30,7 +30,7 @@ const std::vector<Part> kParts = {
     {"train", 0, 5000}, {"val", 1, 500}, {"test", 2, 500}, {"overfit", 3, 100}};
 
 /// G(n, p): every pair in lexicographic order is an edge with probability p.
-void connect_at_random(Graph& graph, int64_t begin, int64_t end, double p, PythonRandom& random) {
+void connect_at_random(UndirectedGraph& graph, int64_t begin, int64_t end, double p, PythonRandom& random) {
   for (int64_t i = begin; i < end; ++i) {
     for (int64_t j = i + 1; j < end; ++j) {
       if (random.uniform() < p) graph.add_edge(i, j);
@@ -38,9 +38,9 @@ void connect_at_random(Graph& graph, int64_t begin, int64_t end, double p, Pytho
   }
 }
 
-std::vector<Graph> erdos_renyi(double p, const Part& part) {
+std::vector<UndirectedGraph> erdos_renyi(double p, const Part& part) {
   PythonRandom random(part.seed);
-  std::vector<Graph> graphs;
+  std::vector<UndirectedGraph> graphs;
   while (static_cast<int64_t>(graphs.size()) < part.graphs) {
     for (int64_t n = kSmallestErdosRenyi; n <= kLargestErdosRenyi; ++n) {
       graphs.emplace_back(n);
@@ -52,7 +52,7 @@ std::vector<Graph> erdos_renyi(double p, const Part& part) {
 }
 
 /// The nodes of each connected component, ascending; components in the order of their first nodes.
-std::vector<std::vector<int64_t>> components(const Graph& graph) {
+std::vector<std::vector<int64_t>> components(const UndirectedGraph& graph) {
   std::vector<std::vector<int64_t>> found;
   std::vector<bool> is_seen(static_cast<size_t>(graph.num_nodes()));
   for (int64_t first = 0; first < graph.num_nodes(); ++first) {
@@ -72,11 +72,11 @@ std::vector<std::vector<int64_t>> components(const Graph& graph) {
   return found;
 }
 
-Graph community(NumpyRandom& random) {
+UndirectedGraph community(NumpyRandom& random) {
   constexpr uint64_t kSizes = kLargestCommunity - kSmallestCommunity + 1;
   const int64_t first = kSmallestCommunity + random.below(kSizes);
   const int64_t second = kSmallestCommunity + random.below(kSizes);
-  Graph graph(first + second);
+  UndirectedGraph graph(first + second);
   // The authors seed each community with its index: all communities of a size are one graph.
   PythonRandom inner_0(0), inner_1(1);
   connect_at_random(graph, 0, first, kWithinCommunity, inner_0);
@@ -99,15 +99,15 @@ Graph community(NumpyRandom& random) {
   return graph;
 }
 
-std::vector<Graph> communities(const Part& part) {
+std::vector<UndirectedGraph> communities(const Part& part) {
   NumpyRandom random(part.seed);
-  std::vector<Graph> graphs;
+  std::vector<UndirectedGraph> graphs;
   for (int64_t i = 0; i < part.graphs; ++i) graphs.push_back(community(random));
   return graphs;
 }
 
-std::vector<Graph> cycles() {
-  std::vector<Graph> graphs;
+std::vector<UndirectedGraph> cycles() {
+  std::vector<UndirectedGraph> graphs;
   for (int64_t n = 4; n <= 10; ++n) {
     graphs.emplace_back(n);
     for (int64_t i = 0; i < n; ++i) graphs.back().add_edge(i, (i + 1) % n);
@@ -124,11 +124,11 @@ std::optional<double> read_probability(std::string_view text) {
 
 }  // namespace
 
-int64_t Graph::num_edges() const {
+int64_t UndirectedGraph::num_edges() const {
   return std::accumulate(adjacency_.begin(), adjacency_.end(), int64_t{0});
 }
 
-std::vector<Graph> make_graphs(const std::string& name) {
+std::vector<UndirectedGraph> make_graphs(const std::string& name) {
   constexpr std::string_view kErdosRenyi = "erdos_renyi_", kCommunity = "community_";
   if (name == "cycles") return cycles();
   const std::string_view text = name;

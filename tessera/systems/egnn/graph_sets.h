@@ -7,9 +7,9 @@
 namespace tessera::egnn {
 
 /// An undirected graph without loops.
-class Graph {
+class UndirectedGraph {
  public:
-  explicit Graph(int64_t num_nodes)
+  explicit UndirectedGraph(int64_t num_nodes)
       : num_nodes_(num_nodes), adjacency_(static_cast<size_t>(num_nodes * num_nodes), 0) {}
 
   int64_t num_nodes() const { return num_nodes_; }
@@ -34,6 +34,6 @@ class Graph {
 ///   community_overfit    100 graphs
 /// and, for the symmetry experiment, `cycles`: C4 … C10.
 /// Throws InvalidArgument on another name.
-std::vector<Graph> make_graphs(const std::string& name);
+std::vector<UndirectedGraph> make_graphs(const std::string& name);
 
 }  // namespace tessera::egnn

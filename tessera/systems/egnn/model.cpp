@@ -12,11 +12,22 @@
 
 namespace tessera::egnn {
 
+namespace {
+
+std::shared_ptr<Model> make_layer(const EgnnConfig& config) {
+  EgclConfig layer = EgclConfig::of(config);
+  layer.in_dim = config.node_in_dim;
+  layer.out_dim = config.node_out_dim;
+  return std::make_shared<Egcl>(layer);
+}
+
+}  // namespace
+
 std::shared_ptr<Model> make_model(const EgnnConfig& config) {
   config.validate();
   const std::string& name = config.architecture;
   if (name == "egnn") return std::make_shared<Egnn>(config);
-  if (name == "egnn_layer") return make_egcl(config);
+  if (name == "egnn_layer") return make_layer(config);
   if (name == "egnn_vel" || name == "egnn_nbody") return std::make_shared<EgnnDynamics>(config);
   if (name == "egnn_qm9") return std::make_shared<EgnnQm9>(config);
   if (name == "egnn_ae") return std::make_shared<EgnnAutoencoder>(config);

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "tessera/core/error.h"
+#include "tessera/core/text.h"
 #include "tessera/io/hash.h"
 #include "tessera/io/tensor_file.h"
 
@@ -76,7 +77,7 @@ TensorMap load_source(const Source& source, int64_t train_kept, const std::strin
   const std::filesystem::path folder = std::filesystem::path(data_root) / "egnn";
   const std::string path =
       (folder / (source.name + "-" + std::to_string(train_kept) + "-" +
-                 io::xxh3_128_hex(std::as_bytes(std::span(text))).substr(0, 12) + ".safetensors"))
+                 io::xxh3_hex(std::as_bytes(std::span(text))).substr(0, 12) + ".safetensors"))
           .string();
   if (std::filesystem::exists(path)) return io::read_tensor_file(path).tensors;
 

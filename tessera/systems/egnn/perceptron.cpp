@@ -1,6 +1,6 @@
 #include "tessera/systems/egnn/perceptron.h"
 
-#include <torch/torch.h>
+#include <torch/nn/init.h>
 
 namespace tessera::egnn {
 

@@ -1,6 +1,6 @@
 #include "tessera/systems/egnn/qm9_model.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "tessera/core/error.h"
 

@@ -7,9 +7,9 @@
 
 namespace tessera::egnn {
 
-/// `egnn_qm9`: one property of each molecule of a padded batch (section 5.3). Coordinates are fixed,
-/// so the prediction is invariant to rotations, reflections and translations. Edges that the mask
-/// removes (self pairs, padded slots) are never computed.
+/// `egnn_qm9`: one property of each molecule of a padded batch (section 5.3). Coordinates are
+/// fixed, so the prediction is invariant to rotations, reflections and translations. Edges that the
+/// mask removes (self pairs, padded slots) are never computed.
 class EgnnQm9 : public Model {
  public:
   explicit EgnnQm9(const EgnnConfig& config);

@@ -1,6 +1,6 @@
 #include "tessera/systems/egnn/radial_field.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace tessera::egnn {
 
@@ -31,14 +31,13 @@ at::Tensor RadialField::forward(const at::Tensor& x, const Graph& graph) const {
 
 RadialFieldDynamics::RadialFieldDynamics(const EgnnConfig& config) : config_(config) {
   for (int64_t l = 0; l < config.num_layers; ++l) {
-    layers_.push_back(
-        register_module("gcl_" + std::to_string(l),
-                        std::make_shared<RadialField>(RadialField::Config{
-                            .dim = config.dim,
-                            .edge_dim = config.edge_in_dim,
-                            .activation = ops::activation_of(config.activation),
-                            .tanh = true,
-                            .has_velocity = true})));
+    layers_.push_back(register_module("gcl_" + std::to_string(l),
+                                      std::make_shared<RadialField>(RadialField::Config{
+                                          .dim = config.dim,
+                                          .edge_dim = config.edge_in_dim,
+                                          .activation = ops::activation_of(config.activation),
+                                          .tanh = true,
+                                          .has_velocity = true})));
   }
 }
 

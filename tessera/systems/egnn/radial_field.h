@@ -18,9 +18,9 @@ class RadialField : public torch::nn::Module {
   struct Config {
     int64_t dim, edge_dim;
     ops::Activation activation;
-    bool tanh = false;                  ///< bound φ
-    std::optional<double> clamp = {};   ///< bound each component of a step
-    bool has_velocity = false;          ///< add φ_v(speed)·vel
+    bool tanh = false;                 ///< bound φ
+    std::optional<double> clamp = {};  ///< bound each component of a step
+    bool has_velocity = false;         ///< add φ_v(speed)·vel
   };
   explicit RadialField(const Config& config);
 

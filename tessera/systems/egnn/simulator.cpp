@@ -184,7 +184,7 @@ void Simulator::pair_forces(State& state) const {
   for (size_t i = 0; i < n; ++i) {
     for (size_t j = 0; j < i; ++j) {
       const double r2 = state.r2[i * n + j];
-      const double scale = state.coupling[i * n + j] / (r2 * std::sqrt(r2));
+      const double scale = state.coupling[i * n + j] / std::pow(r2, 1.5);
       state.scale[i * n + j] = state.scale[j * n + i] = scale;
     }
   }

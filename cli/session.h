@@ -1,0 +1,37 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/arguments.h"
+#include "tessera/train/recipe.h"
+#include "tessera/train/trainer.h"
+
+namespace tessera::cli {
+
+/// The --set values, followed by what --device, --dtype and --threads mean in a recipe.
+std::vector<std::string> recipe_settings(const Arguments& arguments);
+
+/// --threads for verbs without a recipe: every core where it was not given.
+void use_threads(const Arguments& arguments);
+/// --device for verbs without a recipe. Throws Unsupported where it is not there.
+at::Device device_argument(const Arguments& arguments);
+
+/// --data, or the user's data root.
+std::string data_root(const Arguments& arguments);
+
+/// A recipe and its model with weights, in evaluation mode on the recipe's device.
+struct Trained {
+  train::Recipe recipe;
+  std::shared_ptr<Model> model;
+};
+
+/// Opens what `eval`, `predict` and `export` are given: a run folder, an exported bundle, or a
+/// recipe with --weights. Sets threads and determinism as its [run] says.
+Trained open_trained(const Arguments& arguments);
+
+/// The systems that patterns name, each once; all where there are none.
+std::vector<const System*> systems_matching(const std::vector<std::string>& patterns);
+
+}  // namespace tessera::cli

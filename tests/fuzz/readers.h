@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "tessera/core/error.h"
+#include "tessera/io/bzip2.h"
+#include "tessera/io/cursor.h"
+#include "tessera/io/gzip.h"
+#include "tessera/io/idx.h"
+#include "tessera/io/manifest.h"
+#include "tessera/io/npy.h"
+#include "tessera/io/safetensors.h"
+#include "tessera/io/tar.h"
+#include "tessera/io/xyz.h"
+#include "tessera/io/zip.h"
+
+/// What fuzzing does with each reader, and corpus_test.cpp with each file of the corpus: read all
+/// of it and touch every byte that the reader hands out.
+namespace tessera::fuzz {
+
+using Bytes = std::span<const std::byte>;
+
+/// Small, so that a bomb shows as a refusal and not as a fuzzer out of memory.
+inline constexpr size_t kUnpackedLimit = 16 << 20;
+
+inline void touch(Bytes bytes) {
+  uint8_t sum = 0;
+  for (const std::byte byte : bytes) sum = static_cast<uint8_t>(sum + std::to_integer<int>(byte));
+  [[maybe_unused]] static volatile uint8_t sink;
+  sink = sum;
+}
+
+/// For what must hold of everything that a reader accepts.
+inline void require(bool holds) {
+  if (!holds) __builtin_trap();
+}
+
+inline void read_safetensors(Bytes bytes) {
+  const io::SafetensorsHeader header = io::parse_safetensors(bytes);
+  uint64_t end = 0;
+  for (const io::SafetensorsEntry& entry : header.entries) {
+    require(entry.begin == end);
+    end = entry.end;
+    touch(header.data.subspan(entry.begin, entry.end - entry.begin));
+  }
+  require(end == header.data.size());
+}
+
+inline void read_npy(Bytes bytes) {
+  const io::NpyArray array = io::parse_npy(bytes);
+  require(io::byte_size(array.shape, array.type) == array.data.size());
+  touch(array.data);
+}
+
+inline void read_npz(Bytes bytes) {
+  for (const io::ZipEntry& entry : io::read_zip_directory(bytes, kUnpackedLimit)) {
+    read_npy(io::read_zip_entry(entry));
+  }
+}
+
+inline void read_idx(Bytes bytes) {
+  std::vector<std::byte> unpacked;
+  if (io::is_gzip(bytes)) {
+    unpacked = io::gunzip(bytes, kUnpackedLimit);
+    bytes = unpacked;
+  }
+  const io::IdxArray array = io::parse_idx(bytes);
+  require(io::byte_size(array.shape, array.type) == array.data.size());
+  touch(io::little_endian_bytes(array));
+}
+
+inline void read_tar(Bytes bytes) {
+  std::vector<std::byte> unpacked;
+  if (io::as_text(bytes).starts_with("BZh")) {
+    unpacked = io::bunzip2(bytes, kUnpackedLimit);
+    bytes = unpacked;
+  }
+  io::TarReader reader(bytes);
+  while (const std::optional<io::TarEntry> entry = reader.next()) {
+    require(!entry->name.empty() && entry->name[0] != '/');
+    touch(entry->data);
+  }
+}
+
+inline void read_xyz(Bytes bytes) {
+  const io::QM9Molecule molecule = io::parse_qm9_molecule(bytes);
+  require(molecule.symbols.size() == molecule.positions.size());
+}
+
+inline void read_checkpoint(Bytes bytes) {
+  const io::Manifest manifest = io::parse_manifest(bytes);
+  const std::string text = io::to_text(manifest);
+  require(io::to_text(io::parse_manifest(std::as_bytes(std::span(text)))) == text);
+}
+
+/// The body of a fuzz target: refusing is right, anything else that goes wrong is a finding.
+inline int run(void (*read)(Bytes), const uint8_t* data, size_t size) {
+  try {
+    read(std::as_bytes(std::span(data, size)));
+  } catch (const BadFile&) {
+  } catch (const Unsupported&) {
+  }
+  return 0;
+}
+
+}  // namespace tessera::fuzz

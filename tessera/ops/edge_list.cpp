@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <torch/library.h>
 
 #include "tessera/core/error.h"
 #include "tessera/ops/describe.h"
@@ -147,5 +149,40 @@ EdgeList sort_edges(const at::Tensor& edge_index, int64_t num_nodes,
   }
   return list;
 }
+
+namespace {
+
+using Lists =
+    std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor>;
+
+Lists run(const at::Tensor& edge_index, int64_t num_nodes, const std::optional<at::Tensor>& keep) {
+  const EdgeList list = sort_edges(edge_index, num_nodes, keep);
+  // Results of an operator must not alias its arguments.
+  return {list.row_ptr,
+          list.row.is_alias_of(edge_index) ? list.row.clone() : list.row,
+          list.col.is_alias_of(edge_index) ? list.col.clone() : list.col,
+          list.order,
+          list.sender_ptr,
+          list.sender_order};
+}
+
+Lists run_meta(const at::Tensor& edge_index, int64_t num_nodes,
+               const std::optional<at::Tensor>& keep) {
+  if (keep) {
+    fail<Unsupported>({.where = "sort_edges",
+                       .rule = "how many edges are kept depends on their values",
+                       .next = "Sort the edges outside of what is compiled.",
+                       .id = "T-EDGE-05"});
+  }
+  const auto list = [&](const c10::SymInt& size) { return edge_index.new_empty_symint({size}); };
+  const c10::SymInt edges = edge_index.sym_size(1), nodes = num_nodes + 1;
+  return {list(nodes), list(edges), list(edges), list(edges), list(nodes), list(edges)};
+}
+
+}  // namespace
+
+TORCH_LIBRARY_IMPL(tessera, CPU, m) { m.impl("sort_edges", TORCH_FN(run)); }
+TORCH_LIBRARY_IMPL(tessera, CUDA, m) { m.impl("sort_edges", TORCH_FN(run)); }
+TORCH_LIBRARY_IMPL(tessera, Meta, m) { m.impl("sort_edges", TORCH_FN(run_meta)); }
 
 }  // namespace tessera::ops

@@ -13,6 +13,7 @@
 #include "tessera/core/error.h"
 #include "tessera/core/text.h"
 #include "tessera/ops/describe.h"
+#include "tessera/ops/dispatch.h"
 #include "tessera/ops/egcl_args.h"
 
 namespace tessera::ops {
@@ -22,12 +23,6 @@ namespace tessera::ops {
 namespace {
 
 constexpr std::array<const char*, 3> kNormNames = {"none", "unit", "plus_one"};
-
-using Optional = std::optional<at::Tensor>;
-
-Optional optional(const at::Tensor& tensor) {
-  return tensor.defined() ? Optional(tensor) : std::nullopt;
-}
 
 [[noreturn]] void fail_shape(const std::string& rule, const at::Tensor& got,
                              std::string_view next = {}) {
@@ -158,16 +153,15 @@ auto spread(const EgclArgs& a, const Function& function, const Lead&... lead) {
 
 /// A function of EgclArgs with the schema's parameter list; Lead are parameters before it.
 template <auto body, class Result, class... Lead>
-Result gather(Lead... lead, const at::Tensor& h, const Optional& x, int64_t num_given,
+Result gather(Lead... lead, const at::Tensor& h, const OptionalTensor& x, int64_t num_given,
               const at::Tensor& row_ptr, const at::Tensor& row, const at::Tensor& col,
               const at::Tensor& order, const at::Tensor& sender_ptr,
-              const at::Tensor& sender_order, const Optional& edge_attr,
-              const Optional& edge_weight, const at::Tensor& edge_w1, const at::Tensor& edge_b1,
-              const at::Tensor& edge_w2, const at::Tensor& edge_b2, const Optional& att_w,
-              const Optional& att_b, const Optional& coord_w1, const Optional& coord_b1,
-              const Optional& coord_w2, std::string_view activation, std::string_view coord_norm,
+              const at::Tensor& sender_order, const OptionalTensor& edge_attr,
+              const OptionalTensor& edge_weight, const at::Tensor& edge_w1, const at::Tensor& edge_b1,
+              const at::Tensor& edge_w2, const at::Tensor& edge_b2, const OptionalTensor& att_w,
+              const OptionalTensor& att_b, const OptionalTensor& coord_w1, const OptionalTensor& coord_b1,
+              const OptionalTensor& coord_w2, std::string_view activation, std::string_view coord_norm,
               bool coord_tanh, bool coord_mean, std::optional<double> coord_clamp) {
-  const auto given = [](const Optional& tensor) { return tensor.value_or(at::Tensor()); };
   EgclArgs args;
   args.edges = {.num_nodes = row_ptr.size(0) - 1,
                 .num_given = num_given,
@@ -177,9 +171,9 @@ Result gather(Lead... lead, const at::Tensor& h, const Optional& x, int64_t num_
                 .order = order,
                 .sender_ptr = sender_ptr,
                 .sender_order = sender_order};
-  set_tensors(args, {h, given(x), given(edge_attr), given(edge_weight), edge_w1, edge_b1, edge_w2,
-                     edge_b2, given(att_w), given(att_b), given(coord_w1), given(coord_b1),
-                     given(coord_w2)});
+  set_tensors(args, {h, defined_or_not(x), defined_or_not(edge_attr), defined_or_not(edge_weight), edge_w1, edge_b1, edge_w2,
+                     edge_b2, defined_or_not(att_w), defined_or_not(att_b), defined_or_not(coord_w1), defined_or_not(coord_b1),
+                     defined_or_not(coord_w2)});
   args.options = {.activation = activation_of(activation),
                   .coord_norm = coord_norm_of(coord_norm),
                   .coord_tanh = coord_tanh,
@@ -191,10 +185,6 @@ Result gather(Lead... lead, const at::Tensor& h, const Optional& x, int64_t num_
 EgclResult plain(const EgclArgs& a) {
   return egcl_plain(a.h, optional(a.x), a.edges, optional(a.edge_attr), optional(a.edge_weight),
                     a.weights, a.options);
-}
-
-bool is_fused(const at::Tensor& h) {
-  return h.scalar_type() == at::kFloat || h.scalar_type() == at::kDouble;
 }
 
 Pair run_cpu(const EgclArgs& args) {
@@ -214,11 +204,11 @@ Gradients as_tuple(const EgclTensors& d, std::index_sequence<i...>) {
   return {d[i]...};
 }
 
-Gradients run_backward_cpu(const Optional& d_agg, const Optional& d_x_delta,
+Gradients run_backward_cpu(const OptionalTensor& d_agg, const OptionalTensor& d_x_delta,
                            const at::Tensor& saved, EgclNeeds needs, const EgclArgs& args) {
   check(args);
-  const EgclTensors d = egcl_backward_cpu(d_agg.value_or(at::Tensor()),
-                                          d_x_delta.value_or(at::Tensor()), saved, args, needs);
+  const EgclTensors d = egcl_backward_cpu(defined_or_not(d_agg),
+                                          defined_or_not(d_x_delta), saved, args, needs);
   return as_tuple(d, std::make_index_sequence<kNumEgclInputs>());
 }
 
@@ -235,7 +225,7 @@ Triple run_forward_meta(const EgclArgs& a) {
   return {agg, x_delta, a.h.new_empty_symint({size})};
 }
 
-Gradients run_backward_meta(const Optional&, const Optional&, const at::Tensor&, EgclNeeds needs,
+Gradients run_backward_meta(const OptionalTensor&, const OptionalTensor&, const at::Tensor&, EgclNeeds needs,
                             const EgclArgs& args) {
   EgclTensors tensors = tensors_of(args);
   bool needs_weights = false;
@@ -253,18 +243,11 @@ Gradients run_backward_meta(const Optional&, const Optional&, const at::Tensor&,
 
 using PairSignature = decltype(gather<run_cpu, Pair>);
 using TripleSignature = decltype(gather<run_forward_cpu, Triple>);
-using BackwardSignature = decltype(gather<run_backward_cpu, Gradients, const Optional&,
-                                          const Optional&, const at::Tensor&, EgclNeeds>);
-
-template <class Signature>
-const auto& handle(const char* name) {
-  static const auto found =
-      c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<Signature>();
-  return found;
-}
+using BackwardSignature = decltype(gather<run_backward_cpu, Gradients, const OptionalTensor&,
+                                          const OptionalTensor&, const at::Tensor&, EgclNeeds>);
 
 Pair call_op(const EgclArgs& args) {
-  const auto& op = handle<PairSignature>("tessera::egcl");
+  static const auto op = operator_handle<PairSignature>("tessera::egcl");
   return spread(args, [&](const auto&... a) { return op.call(a...); });
 }
 
@@ -272,21 +255,23 @@ struct EgclFunction : torch::autograd::Function<EgclFunction> {
   using Context = torch::autograd::AutogradContext;
   using Variables = torch::autograd::variable_list;
 
-  static Variables forward(Context* context, const at::Tensor& h, const at::Tensor& x,
-                           const at::Tensor& edge_attr, const at::Tensor& edge_weight,
+  static Variables forward(Context* context, const at::Tensor& h, const OptionalTensor& x,
+                           const OptionalTensor& edge_attr, const OptionalTensor& edge_weight,
                            const at::Tensor& edge_w1, const at::Tensor& edge_b1,
                            const at::Tensor& edge_w2, const at::Tensor& edge_b2,
-                           const at::Tensor& att_w, const at::Tensor& att_b,
-                           const at::Tensor& coord_w1, const at::Tensor& coord_b1,
-                           const at::Tensor& coord_w2, const EdgeList& edges,
+                           const OptionalTensor& att_w, const OptionalTensor& att_b,
+                           const OptionalTensor& coord_w1, const OptionalTensor& coord_b1,
+                           const OptionalTensor& coord_w2, const EdgeList& edges,
                            const EgclOptions& options) {
+    const auto given = defined_or_not;
     EgclArgs args;
     args.edges = edges;
     args.options = options;
-    set_tensors(args, {h, x, edge_attr, edge_weight, edge_w1, edge_b1, edge_w2, edge_b2, att_w,
-                       att_b, coord_w1, coord_b1, coord_w2});
+    set_tensors(args, {h, given(x), given(edge_attr), given(edge_weight), edge_w1, edge_b1,
+                       edge_w2, edge_b2, given(att_w), given(att_b), given(coord_w1),
+                       given(coord_b1), given(coord_w2)});
     at::AutoDispatchBelowADInplaceOrView below;
-    const auto& op = handle<TripleSignature>("tessera::egcl_forward");
+    static const auto op = operator_handle<TripleSignature>("tessera::egcl_forward");
     auto [agg, x_delta, saved] = spread(args, [&](const auto&... a) { return op.call(a...); });
 
     Variables kept;
@@ -329,14 +314,17 @@ struct EgclFunction : torch::autograd::Function<EgclFunction> {
                     .coord_mean = data["coord_mean"].toBool(),
                     .coord_clamp = data["coord_clamp"].toOptional<double>()};
     EgclNeeds needs;
-    for (size_t i = 0; i < kNumEgclInputs; ++i) needs[i] = context->needs_input_grad(i);
+    size_t place = 0;  // absent inputs have none
+    for (size_t i = 0; i < kNumEgclInputs; ++i) {
+      needs[i] = tensors[i].defined() && context->needs_input_grad(place++);
+    }
 
     Variables d(kNumEgclInputs + 2);  // nothing flows to the edges and the options
     if (!d_results[0].defined() && !d_results[1].defined()) return d;
     if (at::GradMode::is_enabled()) {
       differentiate_plain(args, needs, d_results, d);
     } else {
-      const auto& op = handle<BackwardSignature>("tessera::egcl_backward");
+      static const auto op = operator_handle<BackwardSignature>("tessera::egcl_backward");
       const Gradients gradients = spread(
           args, [&](const auto&... a) { return op.call(a...); }, optional(d_results[0]),
           optional(d_results[1]), lists[6], needs);
@@ -387,8 +375,11 @@ Pair run_autograd(const EgclArgs& args) {
     const EgclResult result = plain(args);
     return {result.agg, result.x_delta};
   }
-  const auto results = EgclFunction::apply(t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8],
-                                           t[9], t[10], t[11], t[12], args.edges, args.options);
+  const auto results = EgclFunction::apply(
+      t[kH], optional(t[kX]), optional(t[kEdgeAttr]), optional(t[kEdgeWeight]), t[kEdgeW1],
+      t[kEdgeB1], t[kEdgeW2], t[kEdgeB2], optional(t[kAttW]), optional(t[kAttB]),
+      optional(t[kCoordW1]), optional(t[kCoordB1]), optional(t[kCoordW2]), args.edges,
+      args.options);
   return {results[0], results[1]};
 }
 
@@ -398,12 +389,11 @@ EgclResult egcl(const at::Tensor& h, const std::optional<at::Tensor>& x, const E
                 const std::optional<at::Tensor>& edge_attr,
                 const std::optional<at::Tensor>& edge_weight, const EgclWeights& weights,
                 const EgclOptions& options) {
-  const auto given = [](const Optional& tensor) { return tensor.value_or(at::Tensor()); };
   auto [agg, x_delta] = call_op({.h = h,
-                                 .x = given(x),
+                                 .x = defined_or_not(x),
                                  .edges = edges,
-                                 .edge_attr = given(edge_attr),
-                                 .edge_weight = given(edge_weight),
+                                 .edge_attr = defined_or_not(edge_attr),
+                                 .edge_weight = defined_or_not(edge_weight),
                                  .weights = weights,
                                  .options = options});
   return {agg, x_delta};
@@ -413,7 +403,7 @@ TORCH_LIBRARY_IMPL(tessera, CPU, m) {
   m.impl("egcl", TORCH_FN((gather<run_cpu, Pair>)));
   m.impl("egcl_forward", TORCH_FN((gather<run_forward_cpu, Triple>)));
   m.impl("egcl_backward",
-         TORCH_FN((gather<run_backward_cpu, Gradients, const Optional&, const Optional&,
+         TORCH_FN((gather<run_backward_cpu, Gradients, const OptionalTensor&, const OptionalTensor&,
                           const at::Tensor&, EgclNeeds>)));
 }
 
@@ -421,7 +411,7 @@ TORCH_LIBRARY_IMPL(tessera, Meta, m) {
   m.impl("egcl", TORCH_FN((gather<run_meta, Pair>)));
   m.impl("egcl_forward", TORCH_FN((gather<run_forward_meta, Triple>)));
   m.impl("egcl_backward",
-         TORCH_FN((gather<run_backward_meta, Gradients, const Optional&, const Optional&,
+         TORCH_FN((gather<run_backward_meta, Gradients, const OptionalTensor&, const OptionalTensor&,
                           const at::Tensor&, EgclNeeds>)));
 }
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <tuple>
 
+#include "tessera/ops/cpu/padding.h"
 #include "tessera/ops/egcl.h"
 
 // Between the files of the operator `egcl`; not for callers.
@@ -42,8 +43,8 @@ struct EgclKept {
 /// Elements of `saved`: P and Q, the pre-activations, and two numbers for each edge.
 template <class Int>
 Int saved_size(const Int& nodes, const Int& edges, const Int& dim, bool has_head) {
-  const Int row = (dim + 15) / 16 * 16;
-  return nodes * 2 * row + edges * row * (has_head ? 2 : 1) + 2 * ((edges + 15) / 16 * 16);
+  const auto pad = [](const Int& n) { return (n + kLane - 1) / kLane * kLane; };
+  return nodes * 2 * pad(dim) + edges * pad(dim) * (has_head ? 2 : 1) + 2 * pad(edges);
 }
 
 /// The fused kernels. keep: fill `saved`. d_agg and d_x_delta may be undefined (zero); the result

@@ -35,15 +35,6 @@ Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nul
 
 }  // namespace
 
-std::string default_run_folder(const Recipe& recipe) {
-  std::string stem = recipe.name;
-  std::replace(stem.begin(), stem.end(), '/', '-');
-  for (int i = 1;; ++i) {
-    std::string path = fmt::format("runs/{}-{}", stem, i);
-    if (!std::filesystem::exists(path)) return path;
-  }
-}
-
 std::vector<Json> read_metrics(const std::string& path) {
   std::vector<Json> lines;
   if (!std::filesystem::exists(path)) return lines;

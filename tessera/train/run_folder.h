@@ -23,9 +23,6 @@ struct RunFolder {
   std::string checkpoints() const { return path + "/checkpoints"; }
 };
 
-/// "runs/egnn-nbody-3": the first free name for a recipe below the working folder.
-std::string default_run_folder(const Recipe& recipe);
-
 /// One line of metrics.jsonl is one object:
 ///   {"event": "train", "step", "epoch", "loss", "lr", "seconds"}        mean loss since the last
 ///   {"event": "evaluation", "step", "epoch", "loss", "lr", "seconds", "valid": {…}, "test": {…},

@@ -32,20 +32,20 @@ std::vector<at::Generator> default_generators(const Model& model) {
   return generators;
 }
 
-Json to_json(const LossMean& mean) { return {{"sum", mean.sum}, {"count", mean.count}}; }
+Json sums_of(const LossMean& mean) { return {{"sum", mean.sum}, {"count", mean.count}}; }
 LossMean loss_mean_from(const Json& values) {
   return {.sum = values.at("sum").get<double>(), .count = values.at("count").get<int64_t>()};
 }
 
-Json to_json(const TrainState& state, const Loader& loader) {
+Json numbers_of(const TrainState& state, const Loader& loader) {
   const Counters& c = state.counters;
   Json values = {{"version", kVersion},
                  {"step", c.step},
                  {"finished", c.is_finished},
                  {"loader", {{"epoch", loader.epoch()}, {"batches_taken", loader.batches_taken()}}},
                  {"evaluations_without_gain", c.evaluations_without_gain},
-                 {"loss_since_evaluation", to_json(c.since_evaluation)},
-                 {"loss_since_log", to_json(c.since_log)},
+                 {"loss_since_evaluation", sums_of(c.since_evaluation)},
+                 {"loss_since_log", sums_of(c.since_log)},
                  {"seconds", c.seconds},
                  {"threads", c.threads},
                  {"best", nullptr}};
@@ -58,7 +58,7 @@ Json to_json(const TrainState& state, const Loader& loader) {
   return values;
 }
 
-TrainState from_json(const Json& values, const TensorMap& tensors) {
+TrainState state_from(const Json& values, const TensorMap& tensors) {
   TrainState state;
   state.counters = {
       .step = values.at("step").get<int64_t>(),
@@ -97,7 +97,7 @@ void save_state(const TrainState& state, const TrainParts& parts, const std::str
   io::write_tensor_file(model_file(folder), weights_of(parts.model));
   io::write_tensor_file(state_file(folder), tensors);
   io::write_atomically(json_file(folder),
-                       std::string_view(to_json(state, parts.loader).dump(1) + "\n"));
+                       std::string_view(numbers_of(state, parts.loader).dump(1) + "\n"));
 }
 
 TrainState load_state(const TrainParts& parts, const std::string& folder) {
@@ -111,7 +111,7 @@ TrainState load_state(const TrainParts& parts, const std::string& folder) {
   }
   const TensorMap tensors = io::read_tensor_file(state_file(folder), io::Storage::kCopied).tensors;
   try {
-    TrainState state = from_json(values, tensors);
+    TrainState state = state_from(values, tensors);
     load_weights(parts.model,
                  io::read_tensor_file(model_file(folder), io::Storage::kCopied).tensors);
     parts.optimizer.restore(tensors.with_prefix("optimizer/"));

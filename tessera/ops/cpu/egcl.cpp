@@ -39,8 +39,7 @@ const EgclBackwardKernels<T>& backward_kernels() {
 template <class T>
 struct Problem : EgclProblem<T> {
   explicit Problem(const EgclArgs& args) {
-    check(args);
-    EgclTensors tensors = tensors_of(args);
+    const EgclTensors tensors = tensors_of(args);
     const EdgeList& e = args.edges;
     this->num_nodes = e.num_nodes;
     this->num_edges = e.num_edges();

@@ -28,41 +28,49 @@ at::Tensor squared_differences(const at::Tensor& z) {
   return (z.unsqueeze(0) - z.unsqueeze(1)).square();
 }
 
+/// From the first input that has a row for each node.
+int64_t count_nodes(const TensorMap& inputs) {
+  for (const char* name : {"adj", "h", "noise_coords", "noise_h"}) {
+    if (const at::Tensor* given = inputs.find(name)) return given->size(0);
+  }
+  return inputs.at("adj").size(0);
+}
+
 at::Tensor without_diagonal(const at::Tensor& adj) {
   return adj.masked_fill(at::eye(adj.size(0), adj.options().dtype(at::kBool)), 0);
 }
 
 }  // namespace
 
-Autoencoder::Reconstruction Autoencoder::forward(const at::Tensor& start,
-                                                 const Graph& graph) const {
+Autoencoder::Reconstruction Autoencoder::forward(const Nodes& start, const Graph& graph) const {
   const at::Tensor z = encode(start, graph);
   return {.adj_pred = without_diagonal(decode(z)), .z = z};
 }
 
-TensorMap Autoencoder::run(const TensorMap& inputs) {
-  const at::Tensor like = this->like();
-  const auto [noise_name, noise_width] = noise();
+at::Tensor Autoencoder::noise(const TensorMap& inputs, const std::string& name, int64_t num_nodes,
+                              int64_t width) const {
+  const at::Tensor* given = inputs.find(name);
+  if (!given) return at::randn({num_nodes, width}, like().options());
+  check_rows(*given, name, num_nodes, width, like());
+  return *given;
+}
 
+at::Tensor Autoencoder::ones(const TensorMap& inputs, int64_t num_nodes) const {
+  const at::Tensor* given = inputs.find("h");
+  if (!given) return at::ones({num_nodes, 1}, like().options());
+  check_rows(*given, "h", num_nodes, 1, like());
+  return *given;
+}
+
+TensorMap Autoencoder::run(const TensorMap& inputs) {
+  const at::Tensor& like = this->like();
   at::Tensor adj = inputs.get("adj");
-  int64_t num_nodes = -1;
   if (adj.defined()) {
     check_adjacency(adj);
     adj = adj.to(like.device(), like.scalar_type());
-    num_nodes = adj.size(0);
   }
-
-  at::Tensor start;
-  const std::string start_name = noise_width > 0 ? noise_name : "h";
-  if (inputs.contains(start_name) || !adj.defined()) {
-    start = inputs.at(start_name);
-    check_rows(start, start_name, num_nodes, std::max<int64_t>(noise_width, 1), like);
-    num_nodes = start.size(0);
-  } else if (noise_width > 0) {
-    start = at::randn({num_nodes, noise_width}, like.options());
-  } else {
-    start = at::ones({num_nodes, 1}, like.options());
-  }
+  const int64_t num_nodes = count_nodes(inputs);
+  const Nodes nodes = start(inputs, num_nodes);
 
   at::Tensor edge_index = inputs.get("edge_index"), edge_attr = inputs.get("edge_attr");
   if (!edge_index.defined()) edge_index = complete_edges(num_nodes, like.device());
@@ -71,7 +79,7 @@ TensorMap Autoencoder::run(const TensorMap& inputs) {
   }
   const Graph graph = check_graph(edge_index, num_nodes, edge_attr, {}, config_.edge_in_dim, like);
 
-  const auto [adj_pred, z] = forward(start, graph);
+  const auto [adj_pred, z] = forward(nodes, graph);
   TensorMap outputs{{"adj_pred", adj_pred}, {"z", z}};
   if (adj.defined()) {
     outputs.set("bce", at::binary_cross_entropy(adj_pred, adj, {}, at::Reduction::Sum));
@@ -110,9 +118,14 @@ std::vector<std::shared_ptr<Egcl>> egnn_encoder(torch::nn::Module& parent,
 EgnnAutoencoder::EgnnAutoencoder(const EgnnConfig& config)
     : Autoencoder(config), layers_(egnn_encoder(*this, config)), decoder_(*this) {}
 
-at::Tensor EgnnAutoencoder::encode(const at::Tensor& start, const Graph& graph) const {
+Nodes EgnnAutoencoder::start(const TensorMap& inputs, int64_t num_nodes) const {
+  return {.h = ones(inputs, num_nodes),
+          .x = noise(inputs, "noise_coords", num_nodes, config_.latent_dim)};
+}
+
+at::Tensor EgnnAutoencoder::encode(const Nodes& start, const Graph& graph) const {
   const double kept = 1 - config_.coord_reg;
-  Nodes nodes{.h = start.new_ones({start.size(0), 1}), .x = start};
+  Nodes nodes = start;
   for (size_t l = 0; l + 1 < layers_.size(); ++l) {
     nodes = layers_[l]->forward(nodes, graph);
     nodes.x = nodes.x * kept;
@@ -140,8 +153,13 @@ GnnAutoencoder::GnnAutoencoder(const EgnnConfig& config) : Autoencoder(config) {
   }
 }
 
-at::Tensor GnnAutoencoder::encode(const at::Tensor& start, const Graph& graph) const {
-  at::Tensor h = start;
+Nodes GnnAutoencoder::start(const TensorMap& inputs, int64_t num_nodes) const {
+  return {.h = config_.noise_dim > 0 ? noise(inputs, "noise_h", num_nodes, config_.noise_dim)
+                                     : ones(inputs, num_nodes)};
+}
+
+at::Tensor GnnAutoencoder::encode(const Nodes& start, const Graph& graph) const {
+  at::Tensor h = start.h;
   for (const auto& layer : layers_) h = layer->forward(h, graph);
   return at::linear(h, fc_emb_->weight, fc_emb_->bias);
 }
@@ -177,8 +195,12 @@ std::vector<std::shared_ptr<RadialField>> radial_field_encoder(torch::nn::Module
 RadialFieldAutoencoder::RadialFieldAutoencoder(const EgnnConfig& config)
     : Autoencoder(config), layers_(radial_field_encoder(*this, config)), decoder_(*this) {}
 
-at::Tensor RadialFieldAutoencoder::encode(const at::Tensor& start, const Graph& graph) const {
-  at::Tensor x = start;
+Nodes RadialFieldAutoencoder::start(const TensorMap& inputs, int64_t num_nodes) const {
+  return {.x = noise(inputs, "noise_coords", num_nodes, config_.latent_dim)};
+}
+
+at::Tensor RadialFieldAutoencoder::encode(const Nodes& start, const Graph& graph) const {
+  at::Tensor x = start.x;
   for (const auto& layer : layers_) x = x * (1 - config_.coord_reg) + layer->forward(x, graph);
   return x;
 }

@@ -18,8 +18,8 @@ class Autoencoder : public Model {
     at::Tensor z;         ///< (n, latent_dim)
   };
 
-  /// start: what the encoder starts from, see the classes below.
-  Reconstruction forward(const at::Tensor& start, const Graph& graph) const;
+  /// start: what the encoder starts from; each network says which of h and x.
+  Reconstruction forward(const Nodes& start, const Graph& graph) const;
 
   /// adj (n, n) → adj_pred, z and bce, the cross entropy summed over all n² entries. Given
   /// edge_index and edge_attr the graph is theirs, and adj is only for bce. noise_coords or noise_h
@@ -29,12 +29,18 @@ class Autoencoder : public Model {
  protected:
   explicit Autoencoder(const EgnnConfig& config) : config_(config) {}
 
-  virtual at::Tensor encode(const at::Tensor& start, const Graph& graph) const = 0;
+  virtual at::Tensor encode(const Nodes& start, const Graph& graph) const = 0;
   virtual at::Tensor decode(const at::Tensor& z) const = 0;
-  /// The name and width of the noise among the inputs; width 0 where the start is a vector of ones.
-  virtual std::pair<std::string, int64_t> noise() const = 0;
-  /// A parameter.
-  virtual at::Tensor like() const = 0;
+  /// The start for a graph of n nodes, from the inputs where they have it.
+  virtual Nodes start(const TensorMap& inputs, int64_t num_nodes) const = 0;
+  /// A parameter: the inputs' dtype and device.
+  virtual const at::Tensor& like() const = 0;
+
+  /// The input of that name, (n, width), else a draw of the standard normal distribution.
+  at::Tensor noise(const TensorMap& inputs, const std::string& name, int64_t num_nodes,
+                   int64_t width) const;
+  /// The input h, (n, 1), else ones.
+  at::Tensor ones(const TensorMap& inputs, int64_t num_nodes) const;
 
   EgnnConfig config_;
 };
@@ -51,54 +57,50 @@ class DistanceDecoder {
   at::Tensor w_, b_;
 };
 
-/// `egnn_ae`. Starts from noise as coordinates (n, latent_dim), and h = 1, which breaks the graph's
+/// `egnn_ae`. Starts from h = 1 and noise as coordinates (n, latent_dim), which breaks the graph's
 /// symmetries without singling out a node. After every layer x shrinks by coord_reg.
 class EgnnAutoencoder : public Autoencoder {
  public:
   explicit EgnnAutoencoder(const EgnnConfig& config);
 
  protected:
-  at::Tensor encode(const at::Tensor& start, const Graph& graph) const override;
+  at::Tensor encode(const Nodes& start, const Graph& graph) const override;
   at::Tensor decode(const at::Tensor& z) const override { return decoder_.forward(z); }
-  std::pair<std::string, int64_t> noise() const override {
-    return {"noise_coords", config_.latent_dim};
-  }
-  at::Tensor like() const override { return decoder_.w(); }
+  Nodes start(const TensorMap& inputs, int64_t num_nodes) const override;
+  const at::Tensor& like() const override { return decoder_.w(); }
 
  private:
   std::vector<std::shared_ptr<Egcl>> layers_;
   DistanceDecoder decoder_;
 };
 
-/// `gnn_ae`. Starts from noise as features (n, noise_dim), or from h = 1 where noise_dim is 0; then
-/// nodes that a symmetry of the graph exchanges cannot be told apart.
+/// `gnn_ae`. Starts from noise as features h (n, noise_dim), or from h = 1 where noise_dim is 0;
+/// then nodes that a symmetry of the graph exchanges cannot be told apart.
 class GnnAutoencoder : public Autoencoder {
  public:
   explicit GnnAutoencoder(const EgnnConfig& config);
 
  protected:
-  at::Tensor encode(const at::Tensor& start, const Graph& graph) const override;
+  at::Tensor encode(const Nodes& start, const Graph& graph) const override;
   at::Tensor decode(const at::Tensor& z) const override;
-  std::pair<std::string, int64_t> noise() const override { return {"noise_h", config_.noise_dim}; }
-  at::Tensor like() const override { return fc_emb_->weight; }
+  Nodes start(const TensorMap& inputs, int64_t num_nodes) const override;
+  const at::Tensor& like() const override { return fc_emb_->weight; }
 
  private:
   std::vector<std::shared_ptr<GnnLayer>> layers_;
   torch::nn::Linear fc_emb_{nullptr}, fc_dec_{nullptr};
 };
 
-/// `radial_field_ae`. Starts from noise as coordinates, without features.
+/// `radial_field_ae`. Starts from noise as coordinates x (n, latent_dim); it has no features.
 class RadialFieldAutoencoder : public Autoencoder {
  public:
   explicit RadialFieldAutoencoder(const EgnnConfig& config);
 
  protected:
-  at::Tensor encode(const at::Tensor& start, const Graph& graph) const override;
+  at::Tensor encode(const Nodes& start, const Graph& graph) const override;
   at::Tensor decode(const at::Tensor& z) const override { return decoder_.forward(z); }
-  std::pair<std::string, int64_t> noise() const override {
-    return {"noise_coords", config_.latent_dim};
-  }
-  at::Tensor like() const override { return decoder_.w(); }
+  Nodes start(const TensorMap& inputs, int64_t num_nodes) const override;
+  const at::Tensor& like() const override { return decoder_.w(); }
 
  private:
   std::vector<std::shared_ptr<RadialField>> layers_;

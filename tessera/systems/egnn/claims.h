@@ -8,4 +8,8 @@ namespace tessera::egnn {
 
 std::vector<Claim> claims();
 
+// The parts of claims(), by experiment.
+std::vector<Claim> nbody_claims();
+std::vector<Claim> autoencoder_claims();
+
 }  // namespace tessera::egnn

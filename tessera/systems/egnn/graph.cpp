@@ -18,6 +18,8 @@ std::string describe(const at::Tensor& tensor) {
   fail<InvalidArgument>({.where = "egnn", .rule = rule, .got = got, .next = next, .id = id});
 }
 
+}  // namespace
+
 void check_finite(const at::Tensor& x) {
   // One reduction: a sum in double is finite exactly where every term is.
   const double sum = x.detach().sum(at::kDouble).item<double>();
@@ -26,8 +28,6 @@ void check_finite(const at::Tensor& x) {
            "Look for overflow or missing values in the data.", "T-EGNN-14");
   }
 }
-
-}  // namespace
 
 Graph make_graph(const at::Tensor& edge_index, int64_t num_nodes, const at::Tensor& edge_attr,
                  const at::Tensor& edge_mask) {

@@ -59,4 +59,7 @@ Graph check_graph(const at::Tensor& edge_index, int64_t num_nodes, const at::Ten
 void check_rows(const at::Tensor& tensor, const std::string& name, int64_t rows, int64_t width,
                 const at::Tensor& like);
 
+/// Refuses coordinates that are not finite.
+void check_finite(const at::Tensor& x);
+
 }  // namespace tessera::egnn

@@ -1,5 +1,6 @@
 #include "tessera/systems/egnn/se3/convolution.h"
 
+#include <fmt/format.h>
 #include <torch/types.h>
 
 #include <cmath>

@@ -1,5 +1,6 @@
 #include "tessera/systems/egnn/se3/pair_graph.h"
 
+#include <torch/csrc/autograd/custom_function.h>
 #include <torch/types.h>
 
 namespace tessera::egnn::se3 {
@@ -45,7 +46,7 @@ PairGraph::PairGraph(int64_t num_systems, int64_t num_particles, at::Device devi
   for (int64_t start = 0; start < num_nodes_; start += n) {
     for (int64_t i = 0; i < n; ++i) {
       for (int64_t j = i + 1; j < n; ++j) {
-        for (const auto [from, to] : {std::pair(i, j), std::pair(j, i)}) {
+        for (const auto& [from, to] : {std::pair(i, j), std::pair(j, i)}) {
           // Among the n−1 partners of a node, those after it move up by one.
           const int64_t rank_out = (start + from) * fan_ + to - (to > from);
           const int64_t rank_in = (start + to) * fan_ + from - (from > to);

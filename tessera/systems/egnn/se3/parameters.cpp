@@ -1,5 +1,6 @@
 #include "tessera/systems/egnn/se3/parameters.h"
 
+#include <torch/nn/init.h>
 #include <torch/types.h>
 
 namespace tessera::egnn::se3 {

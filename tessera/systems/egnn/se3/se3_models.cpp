@@ -1,5 +1,6 @@
 #include "tessera/systems/egnn/se3/se3_models.h"
 
+#include <fmt/format.h>
 #include <torch/types.h>
 
 #include <algorithm>

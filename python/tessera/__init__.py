@@ -1,0 +1,53 @@
+"""Tessera's operators in Python: loads the C++ library, after which torch.ops.tessera.* exist."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+__all__ = ["EdgeList", "egcl", "load_library", "perceptron", "sort_edges"]
+
+
+def load_library(path: str | None = None) -> str:
+    """Registers the operators from `path`, from $TESSERA_LIBRARY, or from the release build of this
+    source tree; returns the file that was loaded. Loading it twice does nothing."""
+    root = Path(__file__).resolve().parents[2]
+    found = path or os.environ.get("TESSERA_LIBRARY") or root / "build/release/lib/libtessera.so"
+    if not Path(found).exists():
+        raise FileNotFoundError(
+            f"[tessera] no library at {found}. Build it (./run doctor) or name it in TESSERA_LIBRARY.")
+    torch.ops.load_library(str(found))
+    return str(found)
+
+
+class EdgeList(NamedTuple):
+    """Edges sorted by receiver, and the same grouped by sender (tessera/ops/edge_list.h)."""
+
+    num_given: int
+    row_ptr: torch.Tensor
+    row: torch.Tensor
+    col: torch.Tensor
+    order: torch.Tensor
+    sender_ptr: torch.Tensor
+    sender_order: torch.Tensor
+
+
+def sort_edges(edge_index: torch.Tensor, num_nodes: int,
+               keep: torch.Tensor | None = None) -> EdgeList:
+    """edge_index: int64 (2, E), row 0 the receivers. keep: (E,) edges with 0 or False are dropped."""
+    return EdgeList(edge_index.shape[1], *torch.ops.tessera.sort_edges(edge_index, num_nodes, keep))
+
+
+def egcl(h, x, edges: EdgeList, edge_attr=None, edge_weight=None, *, edge_w1, edge_b1, edge_w2,
+         edge_b2, att_w=None, att_b=None, coord_w1=None, coord_b1=None, coord_w2=None, **options):
+    """The edge pass of an E(n)-equivariant layer (tessera/ops/egcl.h): returns (agg, x_delta).
+    options: activation, coord_norm, coord_tanh, coord_mean, coord_clamp."""
+    return torch.ops.tessera.egcl(h, x, *edges, edge_attr, edge_weight, edge_w1, edge_b1, edge_w2,
+                                  edge_b2, att_w, att_b, coord_w1, coord_b1, coord_w2, **options)
+
+
+def perceptron(inputs, w1, b1, w2, b2=None, *, activation="silu", residual=False):
+    """Two-layer perceptron of one to three inputs side by side (tessera/ops/perceptron.h)."""
+    x, y, z = (*inputs, None, None)[:3]
+    return torch.ops.tessera.perceptron(x, y, z, w1, b1, w2, b2, activation, residual)

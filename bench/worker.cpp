@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 #include <torch/types.h>
+#include <torch/version.h>
 
 #include <algorithm>
 #include <chrono>

@@ -80,7 +80,7 @@ int case_check(const Arguments& arguments) {
       if (arguments.has("json")) reports.push_back({{"file", path}, {"error", error.what()}});
     }
   }
-  if (arguments.has("json")) put(reports);
+  if (arguments.has("json")) put_json(reports);
   if (error_code != 0) return error_code;
   return failures == 0 ? 0 : static_cast<int>(ExitCode::kDoesNotHold);
 }

@@ -110,7 +110,7 @@ void print_zsh() {
 }
 
 /// A word for fish within single quotes.
-std::string quoted(std::string_view text) {
+std::string fish_quoted(std::string_view text) {
   std::string out = "'";
   for (const char c : text) {
     if (c == '\'' || c == '\\') out += '\\';
@@ -129,25 +129,25 @@ void print_fish() {
     std::string seen;
     if (group.empty()) {
       line("complete -c tessera -n __fish_use_subcommand -a {} -d {}", verb.name,
-           quoted(verb.summary));
+           fish_quoted(verb.summary));
       seen = fmt::format("'__fish_seen_subcommand_from {}'", verb.name);
     } else {
       const std::string second(verb.name.substr(group.size() + 1));
       line("complete -c tessera -n '__fish_seen_subcommand_from {}; and not "
            "__fish_seen_subcommand_from {}' -a {} -d {}",
-           group, words(verb_words(group)), second, quoted(verb.summary));
+           group, words(verb_words(group)), second, fish_quoted(verb.summary));
       seen = fmt::format(
           "'__fish_seen_subcommand_from {}; and __fish_seen_subcommand_from {}'", group, second);
     }
     const auto fixed = candidates(verb.complete);
-    if (!fixed.empty()) line("complete -c tessera -n {} -a {}", seen, quoted(words(fixed)));
+    if (!fixed.empty()) line("complete -c tessera -n {} -a {}", seen, fish_quoted(words(fixed)));
     if (takes_paths(verb.complete)) line("complete -c tessera -n {} -F", seen);
     for (const Option& option : shown_options(verb)) {
       std::string rest;
       if (!option.value.empty()) rest = takes_paths(option.complete) ? " -r -F" : " -x";
       const auto values = values_of(option);
-      if (!option.value.empty() && !values.empty()) rest += " -a " + quoted(words(values));
-      line("complete -c tessera -n {} -l {}{} -d {}", seen, option.name, rest, quoted(option.help));
+      if (!option.value.empty() && !values.empty()) rest += " -a " + fish_quoted(words(values));
+      line("complete -c tessera -n {} -l {}{} -d {}", seen, option.name, rest, fish_quoted(option.help));
     }
   }
 }

@@ -107,7 +107,7 @@ int doctor(const Arguments& arguments) {
     Json out = Json::object();
     for (const auto& [name, value] : facts) out[name] = value;
     out["advice"] = notes;
-    put(out);
+    put_json(out);
     return 0;
   }
   Table table;

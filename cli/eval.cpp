@@ -19,7 +19,7 @@ int eval(const Arguments& arguments) {
   if (arguments.has("json")) {
     Json values = Json::object();
     for (const auto& [name, value] : metrics) values[name] = value;
-    put(Json{{"recipe", recipe.name},
+    put_json(Json{{"recipe", recipe.name},
              {"split", name_of(split)},
              {"examples", task->size(split)},
              {"metrics", values}});

@@ -145,7 +145,7 @@ int info_recipe(bool as_json) {
   train::RunConfig run;
   train::ExpectConfig expect;
   if (as_json) {
-    put(Json{{"train", config_json(train)},
+    put_json(Json{{"train", config_json(train)},
              {"run", config_json(run)},
              {"expect", config_json(expect)}});
     return 0;
@@ -165,7 +165,7 @@ int info(const Arguments& arguments) {
   if (name == "recipe") return info_recipe(arguments.has("json"));
   const System& system = systems().at(name);
   if (arguments.has("json")) {
-    put(to_json(system));
+    put_json(to_json(system));
   } else {
     print(system);
   }

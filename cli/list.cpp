@@ -18,7 +18,7 @@ int list(const Arguments& arguments) {
                       {"reference", system->reference},
                       {"recipes", train::recipe_names(system->name)}});
     }
-    put(rows);
+    put_json(rows);
     return 0;
   }
   Table table({"system", "kind", "recipes", "claims", "title"});

@@ -18,7 +18,7 @@ void line(fmt::format_string<T...> format, T&&... values) {
   put(fmt::format(format, std::forward<T>(values)...) + "\n");
 }
 
-inline void put(const Json& value) {
+inline void put_json(const Json& value) {
   // Bytes that are not UTF-8 (a file name, say) are replaced instead of thrown at.
   put(value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }

@@ -37,7 +37,7 @@ int runs_list(const Arguments& arguments) {
   if (arguments.has("json")) {
     Json rows = Json::array();
     for (const train::RunRecord& run : runs) rows.push_back(to_json(run));
-    put(rows);
+    put_json(rows);
     return 0;
   }
   if (runs.empty()) {
@@ -57,7 +57,7 @@ int runs_list(const Arguments& arguments) {
 int runs_show(const Arguments& arguments) {
   const train::RunRecord run = open_store(arguments).at(arguments.positional().at(0));
   if (arguments.has("json")) {
-    put(to_json(run));
+    put_json(to_json(run));
     return 0;
   }
   Table table;
@@ -84,7 +84,7 @@ int runs_compare(const Arguments& arguments) {
     for (const train::RunDifference& row : differences) {
       rows.push_back({{"key", row.key}, {"a", row.a}, {"b", row.b}});
     }
-    put(rows);
+    put_json(rows);
     return 0;
   }
   if (differences.empty()) {

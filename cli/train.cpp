@@ -67,7 +67,7 @@ int train(const Arguments& arguments) {
   options.observer = &terminal;
   if (arguments.has("quiet")) options.observer = &silent;
 
-  const train::TrainOutcome outcome = train::train(recipe, options);
+  const TrainOutcome outcome = train::train(recipe, options);
   line("{}: {} steps in {}; test {}", options.out, outcome.steps,
        train::describe_seconds(outcome.seconds), train::describe_metrics(outcome.test));
   if (recipe.expect.value) {

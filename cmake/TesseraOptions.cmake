@@ -32,6 +32,18 @@ function(tessera_skip_precompiled)
   set_source_files_properties(${sources} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
 endfunction()
 
+# Lets an executable use the library's precompiled header, which gcc takes only under the same macros
+# and the same -fPIC (not -fPIE).
+function(tessera_share_precompiled target)
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${target} PRIVATE -fPIC)
+  target_compile_definitions(${target} PRIVATE ${TESSERA_DEFINITIONS} tessera_lib_EXPORTS)
+  target_compile_definitions(${target} PRIVATE
+    TESSERA_SOURCE_DIR="${CMAKE_CURRENT_SOURCE_DIR}"
+    TESSERA_PYTHON="${TESSERA_PYTHON}" TESSERA_TORCH_VERSION="${TESSERA_TORCH_VERSION}")
+  target_precompile_headers(${target} REUSE_FROM tessera_lib)
+endfunction()
+
 # Each ops/cpu/*_kernel.cpp is compiled once per instruction set; the dispatcher beside it chooses at
 # run time. These files see no precompiled header: inline code of ATen compiled for AVX-512 could win
 # at link time and crash an AVX2 machine.
@@ -89,7 +101,6 @@ function(tessera_add_test name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/tests")
   target_link_libraries(${name} PRIVATE tessera_lib tessera_options GTest::gtest GTest::gtest_main
     ZLIB::ZLIB Threads::Threads)
-  target_compile_definitions(${name} PRIVATE TESSERA_SOURCE_DIR="${CMAKE_CURRENT_SOURCE_DIR}")
-  target_precompile_headers(${name} REUSE_FROM tessera_lib)
+  tessera_share_precompiled(${name})
   add_test(NAME ${name} COMMAND ${name})
 endfunction()

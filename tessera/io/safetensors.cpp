@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <tuple>
 
 #include "tessera/core/error.h"
@@ -14,6 +15,7 @@ namespace tessera::io {
 namespace {
 
 constexpr size_t kHeaderAlignment = 8;
+constexpr std::string_view kMetadataName = "__metadata__";
 
 void check_offsets(const SafetensorsHeader& header, const Origin& origin) {
   uint64_t expected = 0;
@@ -127,6 +129,13 @@ void write_safetensors(const std::string& path, std::vector<SafetensorsTensor> t
   std::sort(tensors.begin(), tensors.end(),
             [](const auto& a, const auto& b) { return a.name < b.name; });
   check_unique(tensors, name_of);
+  for (const SafetensorsTensor& tensor : tensors) {
+    if (tensor.name != kMetadataName) continue;
+    fail<InvalidArgument>({.where = "safetensors",
+                           .rule = "no tensor may be named as the metadata are",
+                           .got = shown(tensor.name),
+                           .id = "T-ST-22"});
+  }
   std::stable_sort(tensors.begin(), tensors.end(), [](const auto& a, const auto& b) {
     return width_of(a.type) > width_of(b.type);
   });

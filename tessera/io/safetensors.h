@@ -45,8 +45,8 @@ struct SafetensorsTensor {
 
 /// Writes a file atomically. Tensors are ordered by falling element width, then name, so each is
 /// aligned for its type; metadata by key; the header is padded with spaces to 8 bytes: equal
-/// content gives equal bytes. Throws InvalidArgument on a name given twice, text that is not UTF-8
-/// or a header beyond the cap; Io.
+/// content gives equal bytes. Throws InvalidArgument on a name given twice, a tensor named
+/// "__metadata__", text that is not UTF-8 or a header beyond the cap; Io.
 void write_safetensors(const std::string& path, std::vector<SafetensorsTensor> tensors,
                        std::vector<std::pair<std::string, std::string>> metadata = {});
 

@@ -35,7 +35,8 @@ TEST(Loader, an_epoch_is_a_permutation_and_the_next_is_another) {
 TEST(Loader, drop_last_leaves_full_batches) {
   Rng rng(1);
   Loader loader(10, 4, /*shuffle=*/false, /*drop_last=*/true, rng);
-  EXPECT_EQ(take(loader, 4), (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7}));
+  EXPECT_EQ(take(loader, 4),
+            (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7}));
 }
 
 TEST(Loader, goes_on_from_a_position_in_mid_epoch) {

@@ -34,7 +34,8 @@ struct Recorded {
   std::vector<double> values;  ///< after five steps
 };
 
-// From torch.optim 2.13 in float64; the last two from the formulas of Keras and of Long-Range Arena.
+// From torch.optim 2.13 in float64; the last two from the formulas of Keras and of Long-Range
+// Arena.
 const std::vector<Recorded> kRecorded = {
     {R"({"name":"adam","lr":0.1,"weight_decay":0.01})",
      {0.5000430061113974, -1.5051515979796264, 2.5011088825585297, 0.7950400516249001,
@@ -72,7 +73,9 @@ TEST(Optimizer, five_steps_equal_those_of_torch) {
     for (int s = 0; s < 5; ++s) problem.step(s);
     const auto expected = torch::tensor(recorded.values, torch::kDouble);
     EXPECT_TRUE(torch::allclose(problem.values(), expected, 1e-12, 1e-14))
-        << recorded.spec << "\n" << problem.values() << "\n" << expected;
+        << recorded.spec << "\n"
+        << problem.values() << "\n"
+        << expected;
   }
 }
 

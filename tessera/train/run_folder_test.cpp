@@ -52,10 +52,14 @@ TEST(Metrics, not_finite_values_survive_as_nan) {
 }
 
 TEST(Metrics, history_is_read_from_the_evaluations) {
-  const std::vector<Json> lines = {
-      {{"event", "train"}, {"step", 1}, {"loss", 2.0}},
-      {{"event", "evaluation"}, {"step", 2}, {"epoch", 1.0}, {"loss", 0.5},
-       {"valid", {{"loss", 0.75}}}, {"test", Json::object()}, {"best", true}}};
+  const std::vector<Json> lines = {{{"event", "train"}, {"step", 1}, {"loss", 2.0}},
+                                   {{"event", "evaluation"},
+                                    {"step", 2},
+                                    {"epoch", 1.0},
+                                    {"loss", 0.5},
+                                    {"valid", {{"loss", 0.75}}},
+                                    {"test", Json::object()},
+                                    {"best", true}}};
   const auto history = history_of(lines);
   ASSERT_EQ(history.size(), 1u);
   EXPECT_EQ(history[0].step, 2);

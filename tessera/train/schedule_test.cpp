@@ -59,8 +59,8 @@ TEST(Schedule, the_triple_scheduler_of_qm9_touches_zero_at_epoch_333_and_comes_b
 }
 
 TEST(Schedule, warmup_rises_and_the_decay_starts_after_it) {
-  const auto values = rates(
-      R"({"name":"cosine","unit":"step","warmup_steps":4,"eta_min":0.2})", 12);
+  const auto values =
+      rates(R"({"name":"cosine","unit":"step","warmup_steps":4,"eta_min":0.2})", 12);
   EXPECT_DOUBLE_EQ(values[0], 0.25);
   EXPECT_DOUBLE_EQ(values[3], 1.0);
   EXPECT_DOUBLE_EQ(values[4], 1.0);
@@ -79,10 +79,15 @@ TEST(Schedule, inverse_sqrt_peaks_at_the_end_of_the_warmup) {
 }
 
 TEST(Schedule, pop_piano_starts_at_the_full_rate) {
-  const auto values = rates(
-      R"({"name":"spe_pop_piano","warmup_steps":3,"t_max":10,"eta_min":0.025})", 8);
-  const std::vector<double> recorded = {1, 1.0 / 3, 2.0 / 3, 1, 0.9761400516938874,
-                                        0.9068957847597848, 0.7990453104854806,
+  const auto values =
+      rates(R"({"name":"spe_pop_piano","warmup_steps":3,"t_max":10,"eta_min":0.025})", 8);
+  const std::vector<double> recorded = {1,
+                                        1.0 / 3,
+                                        2.0 / 3,
+                                        1,
+                                        0.9761400516938874,
+                                        0.9068957847597848,
+                                        0.7990453104854806,
                                         0.6631457847597848};
   for (size_t i = 0; i < recorded.size(); ++i) EXPECT_NEAR(values[i], recorded[i], 1e-12) << i;
 }

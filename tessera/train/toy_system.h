@@ -15,9 +15,11 @@ namespace tessera::train::toy {
 struct ToyModelConfig final : Config {
   int64_t width = 8;
   double dropout = 0.1;
+  bool batch_norm = true;
   void fields(FieldList& list) override {
     list("width", width, {.help = "hidden units", .min = 1});
     list("dropout", dropout, {.help = "of the hidden units", .min = 0, .max = 1});
+    list("batch_norm", batch_norm, {.help = "normalise the hidden units"});
   }
 };
 
@@ -28,12 +30,15 @@ class ToyModel final : public Model {
       : hidden_(register_module("hidden", torch::nn::Linear(3, config.width))),
         norm_(register_module("norm", torch::nn::BatchNorm1d(config.width))),
         out_(register_module("out", torch::nn::Linear(config.width, 1))),
-        dropout_(register_module("dropout", torch::nn::Dropout(config.dropout))) {
+        dropout_(register_module("dropout", torch::nn::Dropout(config.dropout))),
+        has_norm_(config.batch_norm) {
     register_parameter("unused", torch::ones({2}));
   }
 
   TensorMap run(const TensorMap& inputs) override {
-    const auto h = torch::tanh(norm_(hidden_(inputs.at("x"))));
+    auto h = hidden_(inputs.at("x"));
+    if (has_norm_) h = norm_(h);
+    h = torch::tanh(h);
     return {{"pred", out_(dropout_(h)).squeeze(-1)}};
   }
 
@@ -42,10 +47,11 @@ class ToyModel final : public Model {
   torch::nn::BatchNorm1d norm_;
   torch::nn::Linear out_;
   torch::nn::Dropout dropout_;
+  bool has_norm_;
 };
 
 struct ToyTaskConfig final : Config {
-  int64_t num_train = 25, num_valid = 10, num_test = 10;
+  int64_t num_train = 26, num_valid = 10, num_test = 10;
   double noise = 0.1;
   double explode_at = 0;
   void fields(FieldList& list) override {
@@ -57,7 +63,7 @@ struct ToyTaskConfig final : Config {
   }
 };
 
-/// y = sin(Σ x) of random points.
+/// y = sin(Σ x / 2) of random points.
 class ToyTask final : public Task {
  public:
   ToyTask(const ToyTaskConfig& config, const TaskContext& context)
@@ -69,14 +75,14 @@ class ToyTask final : public Task {
   }
 
   int64_t size(Split split) const override {
-    return split == Split::kTrain ? config_.num_train
+    return split == Split::kTrain   ? config_.num_train
            : split == Split::kValid ? config_.num_valid
                                     : config_.num_test;
   }
   TensorMap batch(std::span<const int64_t> examples, BatchContext& context) const override {
     const auto index = torch::tensor(std::vector<int64_t>(examples.begin(), examples.end()));
     auto x = x_[static_cast<size_t>(context.split)].index_select(0, index);
-    auto target = x.sum(-1).sin();
+    auto target = (x.sum(-1) / 2).sin();
     if (context.split == Split::kTrain) {
       x = x + config_.noise * torch::randn(x.sizes(), context.generator).to(dtype_);
       if (static_cast<double>(++batches_) == config_.explode_at) target = target / 0.0;
@@ -106,7 +112,7 @@ inline const Registry<System>& registry() {
     toy.model = model_factory<ToyModelConfig>(
         [](const ToyModelConfig& config) { return std::make_shared<ToyModel>(config); });
     toy.tasks = {task_factory<ToyTaskConfig>(
-        "sine", "y = sin(Σ x)", [](const ToyTaskConfig& config, const TaskContext& context) {
+        "sine", "y = sin(Σ x / 2)", [](const ToyTaskConfig& config, const TaskContext& context) {
           return std::make_unique<ToyTask>(config, context);
         })};
     registry.add(std::move(toy));
@@ -115,15 +121,20 @@ inline const Registry<System>& registry() {
   return kRegistry;
 }
 
-/// A recipe of the toy system with more lines of [train] and [task], for example "lr = 0.01\n".
+/// A recipe of the toy system; each argument is more lines of a section, "lr = 0.05\n". Four epochs
+/// of seven batches where `train` does not say otherwise.
 inline Recipe recipe(const std::string& train = "", const std::string& task = "",
-                     const std::string& run = "") {
-  const std::string length = train.find("steps =") == std::string::npos ? "epochs = 4\n" : "";
-  return read_recipe(parse_toml("system = \"toy\"\n[task]\nname = \"sine\"\n" + task +
-                                    "\n[train]\nbatch_size = 4\nlr = 0.01\n" + length + train +
-                                    "\n[run]\nthreads = 1\n" + run,
-                                "toy.toml"),
-                     "toy/sine", registry());
+                     const std::string& run = "", const std::string& model = "") {
+  const auto with_default = [&](const std::string& key, const std::string& value) {
+    const bool is_given = ("\n" + train).find("\n" + key + " = ") != std::string::npos;
+    return is_given ? std::string() : key + " = " + value + "\n";
+  };
+  const bool has_steps = train.find("steps = ") == 0 || train.find("\nsteps = ") != train.npos;
+  const std::string text =
+      "system = \"toy\"\n[model]\n" + model + "[task]\nname = \"sine\"\n" + task + "[train]\n" +
+      train + with_default("batch_size", "4") + with_default("lr", "0.01") +
+      (has_steps ? "" : with_default("epochs", "4")) + "[run]\nthreads = 1\n" + run;
+  return read_recipe(parse_toml(text, "toy.toml"), "toy/sine", registry());
 }
 
 /// An empty folder that is removed at the end.

@@ -42,6 +42,10 @@ void backward_geometry(const EgclProblem<T>& p, const EgclPacked<T>& w, RowRange
   for (int64_t t = 0; t < edges.count; ++t) {
     const T* diff = g.diff + t * n;
     T* out = d_diff + (edges.first + t) * n;
+    if (p.row[edges.first + t] == p.col[edges.first + t]) {
+      fill_zero(out, n);  // x_i - x_i: what would cancel may be 1e8 times the rest
+      continue;
+    }
     T along = 2 * dot(d_z1 + t * row, w.features_t, row);  // multiplies diff
     if (d_unit != nullptr && p.coord_norm == CoordNorm::kPlusOne) {
       // d(diff / (r + 1)) has the part -diff·(diff·d) / (r (r + 1)²), taken as 0 at r = 0.

@@ -23,11 +23,11 @@ struct EgclProblem {
   const T *h, *x, *edge_attr, *edge_weight;
   const T *edge_w1, *edge_b1, *edge_w2, *edge_b2, *att_w, *att_b, *coord_w1, *coord_b1, *coord_w2;
 
-  bool has_head() const { return coord_w2 != nullptr; }
+  constexpr bool has_head() const { return coord_w2 != nullptr; }
   /// Columns of W1 behind those of h_i and h_j: the squared distance and the edge attributes.
-  int64_t features() const { return (x != nullptr ? 1 : 0) + attr_dim; }
-  int64_t w1_columns() const { return 2 * in_dim + features(); }
-  int64_t row_size() const { return padded(dim); }
+  constexpr int64_t features() const { return (x != nullptr ? 1 : 0) + attr_dim; }
+  constexpr int64_t w1_columns() const { return 2 * in_dim + features(); }
+  constexpr int64_t row_size() const { return padded(dim); }
 };
 
 /// Weights in the order in which the kernels read them: depth-major, padded, one after the other.

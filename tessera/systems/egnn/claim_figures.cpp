@@ -23,9 +23,8 @@ Json column(const at::Tensor& values, int64_t axis) {
 
 // A series of points of a (count, 3) tensor.
 Json points(const std::string& name, const std::string& group, int color, const at::Tensor& x_n3) {
-  return {{"name", name},          {"group", group},        {"color", color},
-          {"x", column(x_n3, 0)},  {"y", column(x_n3, 1)},  {"z", column(x_n3, 2)},
-          {"markers", true}};
+  return {{"name", name},         {"group", group},       {"color", color}, {"x", column(x_n3, 0)},
+          {"y", column(x_n3, 1)}, {"z", column(x_n3, 2)}, {"markers", true}};
 }
 
 // The true paths between the task's two moments, as a line for each particle, in the order of the
@@ -52,8 +51,12 @@ class TruePaths {
       }
       for (Json* axis : {&x, &y, &z}) axis->push_back(nullptr);
     }
-    return {{"name", "true path"}, {"group", group}, {"color", kTruthColor},
-            {"x", x},              {"y", y},         {"z", z}};
+    return {{"name", "true path"},
+            {"group", group},
+            {"color", kTruthColor},
+            {"x", x},
+            {"y", y},
+            {"z", z}};
   }
 
  private:
@@ -88,10 +91,10 @@ Figure curves_figure(std::string title, std::string caption, const std::string& 
       x.push_back(outcome.history[i].epoch);
       y.push_back(tessera::metric(outcome.history[i].valid, metric));
     }
-    all.push_back(
-        {{"name", contestant.name}, {"color", contestant.color}, {"x", x}, {"y", y}});
+    all.push_back({{"name", contestant.name}, {"color", contestant.color}, {"x", x}, {"y", y}});
   }
-  return {std::move(title), std::move(caption),
+  return {std::move(title),
+          std::move(caption),
           {{"kind", "lines"},
            {"x", {{"label", "epoch"}}},
            {"y", {{"label", "validation " + metric}, {"log", true}}},
@@ -114,7 +117,8 @@ Figure scaling_figure(std::string title, std::string caption, const std::string&
                    {"y", y},
                    {"error", error}});
   }
-  return {std::move(title), std::move(caption),
+  return {std::move(title),
+          std::move(caption),
           {{"kind", "lines"},
            {"x", {{"label", x_label}, {"log", true}}},
            {"y", {{"label", y_label}, {"log", true}}},
@@ -129,7 +133,8 @@ Figure bars_figure(std::string title, std::string caption, const std::string& y_
     y.push_back(spread.mean);
     error.push_back(spread.deviation);
   }
-  return {std::move(title), std::move(caption),
+  return {std::move(title),
+          std::move(caption),
           {{"kind", "bars"},
            {"x", {{"label", ""}}},
            {"y", {{"label", y_label}}},
@@ -157,8 +162,8 @@ Figure trajectories_figure(const std::vector<std::pair<Contestant, TrainOutcome>
       if (std::exchange(is_first, false)) {
         all.push_back(points("true end", group, kTruthColor, batch.at("target")));
       }
-      all.push_back(points(contestant.name, group, contestant.color,
-                           outcome.model->run(batch).at("x")));
+      all.push_back(
+          points(contestant.name, group, contestant.color, outcome.model->run(batch).at("x")));
     }
   }
   return {"Where the particles go",
@@ -168,7 +173,8 @@ Figure trajectories_figure(const std::vector<std::pair<Contestant, TrainOutcome>
 }
 
 Figure adjacency_figure(const std::vector<std::pair<Contestant, TrainOutcome>>& trainings,
-                        const std::vector<std::pair<std::string, int64_t>>& examples) {
+                        int64_t num_graphs,
+                        const std::vector<std::pair<std::string, int64_t>>& graphs) {
   const at::NoGradGuard no_grad;
   const auto matrix = [](const at::Tensor& values) {
     Json rows = Json::array();
@@ -180,10 +186,11 @@ Figure adjacency_figure(const std::vector<std::pair<Contestant, TrainOutcome>>& 
     return rows;
   };
   Json all = Json::array();
-  for (const auto& [name, example] : examples) {
+  for (const auto& [name, graph] : graphs) {
     bool is_first = true;
     for (const auto& [contestant, outcome] : trainings) {
-      const TensorMap batch = test_batch(*outcome.task, {example});
+      const int64_t draws = outcome.task->size(Split::kTest) / num_graphs;
+      const TensorMap batch = test_batch(*outcome.task, {graph * draws});
       if (std::exchange(is_first, false)) {
         all.push_back({{"name", "True graph"}, {"group", name}, {"z", matrix(batch.at("target"))}});
       }

@@ -46,9 +46,11 @@ Figure bars_figure(std::string title, std::string caption, const std::string& y_
 Figure trajectories_figure(const std::vector<std::pair<Contestant, TrainOutcome>>& trainings,
                            int64_t count);
 
-/// The adjacency matrices of test examples beside the edge probabilities of each model.
+/// The adjacency matrices of test graphs (title, place in the data set of `num_graphs`) beside the
+/// edge probabilities of each model, for the first draw of noise.
 Figure adjacency_figure(const std::vector<std::pair<Contestant, TrainOutcome>>& trainings,
-                        const std::vector<std::pair<std::string, int64_t>>& examples);
+                        int64_t num_graphs,
+                        const std::vector<std::pair<std::string, int64_t>>& graphs);
 
 /// A batch of the test split, with the noise that evaluations use.
 TensorMap test_batch(const Task& task, const std::vector<int64_t>& examples);

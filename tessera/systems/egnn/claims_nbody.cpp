@@ -101,9 +101,9 @@ ClaimResult order(Lab& lab) {
       "test MSE", {"EGNN", "Radial field", "GNN", "Linear"},
       {egnn.mse, radial_field.mse, gnn.mse, {linear_mse, 0}},
       {kPaperEgnn, kPaperRadialField, kPaperGnn, kPaperLinear}));
-  result.figures.push_back(curves_figure(
-      "While they learn", "Mean squared error on the validation split, first seed.", "loss",
-      firsts));
+  result.figures.push_back(curves_figure("While they learn",
+                                         "Mean squared error on the validation split, first seed.",
+                                         "loss", firsts));
   result.figures.push_back(trajectories_figure({firsts[0], firsts[2]}, 3));
   return result;
 }
@@ -180,8 +180,7 @@ ClaimResult data_efficiency(Lab& lab) {
         &gnn = measured[2].y;
   double least_gain = 1e9;
   for (size_t i = 0; i < sizes.size(); ++i) {
-    least_gain = std::min(least_gain,
-                          std::min(radial_field[i].mean, gnn[i].mean) / egnn[i].mean);
+    least_gain = std::min(least_gain, std::min(radial_field[i].mean, gnn[i].mean) / egnn[i].mean);
   }
   ClaimResult result;
   result.ours = egnn.front().mean;
@@ -190,7 +189,8 @@ ClaimResult data_efficiency(Lab& lab) {
   result.holds = least_gain > 1 && egnn.front().mean < gnn.back().mean;
   result.detail = fmt::format(
       "Rule: at every size EGNN is the best of the three, and EGNN with {} training systems beats "
-      "the GNN with {}. {} updates each. Seen: EGNN {:.4f} with {} systems, GNN {:.4f} with {}; the "
+      "the GNN with {}. {} updates each. Seen: EGNN {:.4f} with {} systems, GNN {:.4f} with {}; "
+      "the "
       "nearest baseline is at least {:.2f} times EGNN’s error.",
       sizes.front(), sizes.back(), updates, egnn.front().mean, sizes.front(), gnn.back().mean,
       sizes.back(), least_gain);
@@ -214,9 +214,8 @@ ClaimResult paper_figure(Lab& lab) {
       "Rule: at most 5 % above the paper’s {}. Seen: {:.5f} at the best validation value of {} "
       "updates, trained in {:.0f} minutes.",
       kPaperEgnn, egnn.mse.mean, run.steps, run.seconds / 60);
-  result.figures.push_back(curves_figure("The whole training",
-                                         "Mean squared error on the validation split.", "loss",
-                                         {{kEgnn, run}}));
+  result.figures.push_back(curves_figure(
+      "The whole training", "Mean squared error on the validation split.", "loss", {{kEgnn, run}}));
   result.figures.push_back(trajectories_figure({{kEgnn, run}}, 3));
   return result;
 }

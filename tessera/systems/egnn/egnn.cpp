@@ -22,6 +22,7 @@ System system() {
       .procedures = procedures(),
       .claims = claims(),
       .workloads = workloads(),
+      .data = data_sources(),
       .from_authors = [](const TensorMap& theirs, const Config&) { return from_authors(theirs); }};
 }
 

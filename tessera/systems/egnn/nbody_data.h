@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -14,18 +13,13 @@
 
 namespace tessera::egnn {
 
-/// A run of systems from a generator's stream: `drawn` are drawn, the first `kept` simulated.
-struct StreamPart {
-  std::string name;
-  int64_t drawn, kept;
-};
-
-/// Simulates the parts of one stream (numpy seed `seed`), threads over systems; the same bits at
-/// any thread count. Returns NAME/loc and NAME/vel (S, frames, n, 3) and NAME/charges (S, n, 1) or,
-/// of springs, NAME/edges (S, n, n), float32 as the authors read their files.
-TensorMap simulate_stream(const SimulatorConfig& config, uint32_t seed,
-                          std::span<const StreamPart> parts,
-                          const std::function<void(double fraction)>& progress = {});
+/// Systems `first` … `first + count − 1` of the stream of a numpy seed, simulated: threads over
+/// systems, the same bits at any number of threads. Returns loc and vel (count, frames, n, 3) and
+/// charges (count, n, 1) or, of springs, edges (count, n, n); float32, as the authors read their
+/// files.
+TensorMap simulate_systems(const SimulatorConfig& config, uint32_t seed, int64_t first,
+                           int64_t count,
+                           const std::function<void(double fraction)>& progress = {});
 
 /// Trajectories of one split of a data set.
 struct NbodyTrajectories {
@@ -37,10 +31,10 @@ struct NbodyTrajectories {
 /// The names: nbody_small, nbody, nbody_small_out_dist.
 const std::vector<std::string>& nbody_data_names();
 
-/// The trajectories of a data set, `train_size` of them in training. Validation and test are
-/// nbody_small's whatever the name, as the authors have it. Generated once and kept under
-/// `data_root`/egnn. Throws InvalidArgument on a size that the data set does not have, Io.
-NbodyTrajectories load_nbody(const std::string& name, Split split, int64_t train_size,
+/// The first `size` trajectories of a split. Validation and test are nbody_small's whatever the
+/// name, as the authors have it. Simulated once and kept under `data_root`/egnn.
+/// Throws InvalidArgument on an unknown name or a size that the split does not have; Io.
+NbodyTrajectories load_nbody(const std::string& name, Split split, int64_t size,
                              const std::string& data_root,
                              const std::function<void(const std::string&, double)>& progress = {});
 

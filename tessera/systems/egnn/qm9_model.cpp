@@ -48,8 +48,8 @@ TensorMap EgnnQm9::run(const TensorMap& inputs) {
   int64_t num_nodes = config_.num_nodes;
   if (const at::Tensor* given = inputs.find("num_nodes")) num_nodes = given->item<int64_t>();
   if (num_nodes == 0) num_nodes = std::max<int64_t>(num_slots, 1);
-  if (num_slots % num_nodes != 0) {
-    refuse("the rows of h must be a multiple of num_nodes = " + std::to_string(num_nodes),
+  if (num_nodes < 0 || num_slots % num_nodes != 0) {
+    refuse("the rows of h must be a multiple of the slots per molecule, " + std::to_string(num_nodes),
            std::to_string(num_slots), "Pad every molecule of the batch to the same slots.",
            "T-EGNN-17");
   }

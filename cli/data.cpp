@@ -94,7 +94,7 @@ int data_list(const Arguments& arguments) {
     }
   }
   if (arguments.has("json")) {
-    put(rows);
+    put_json(rows);
   } else {
     line("{}", root);
     put(table.text(2));

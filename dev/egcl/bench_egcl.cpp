@@ -64,8 +64,10 @@ struct Stack {
     if (attr_dim > 0) edge_attr = torch::randn({edge_index.size(1), attr_dim});
     for (int64_t l = 0; l < layers; ++l) {
       Layer w;
-      w.edge = {.edge_w1 = parameter({dim, 2 * dim + 1 + attr_dim}), .edge_b1 = parameter({dim}),
-                .edge_w2 = parameter({dim, dim}), .edge_b2 = parameter({dim})};
+      w.edge = {.edge_w1 = parameter({dim, 2 * dim + 1 + attr_dim}),
+                .edge_b1 = parameter({dim}),
+                .edge_w2 = parameter({dim, dim}),
+                .edge_b2 = parameter({dim})};
       if (attention) {
         w.edge.att_w = parameter({1, dim});
         w.edge.att_b = parameter({1});
@@ -75,7 +77,8 @@ struct Stack {
         w.edge.coord_b1 = parameter({dim});
         w.edge.coord_w2 = parameter({1, dim});
       }
-      w.node = {parameter({dim, 2 * dim}), parameter({dim}), parameter({dim, dim}), parameter({dim})};
+      w.node = {parameter({dim, 2 * dim}), parameter({dim}), parameter({dim, dim}),
+                parameter({dim})};
       if (velocity) {
         w.velocity = {parameter({dim, dim}), parameter({dim}), parameter({1, dim}), parameter({1})};
       }
@@ -118,8 +121,9 @@ double median_ms(int repeats, const std::function<void()>& body, double* least) 
   for (int i = 0; i < repeats; ++i) {
     const auto start = std::chrono::steady_clock::now();
     body();
-    times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
-                        .count());
+    times.push_back(
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+            .count());
   }
   std::sort(times.begin(), times.end());
   *least = times.front();
@@ -134,20 +138,48 @@ int main(int argc, char** argv) {
   const int repeats = argc > 3 ? std::stoi(argv[3]) : (name == "qm9" ? 10 : 100);
   Stack stack;
   if (name == "nbody") {
-    stack = {.name = name, .graphs = 100, .slots = 5, .real = 5, .dim = 64, .layers = 4, .attr_dim = 2,
-             .coord_dim = 3, .head = true, .attention = false, .velocity = true};
+    stack = {.name = name,
+             .graphs = 100,
+             .slots = 5,
+             .real = 5,
+             .dim = 64,
+             .layers = 4,
+             .attr_dim = 2,
+             .coord_dim = 3,
+             .head = true,
+             .attention = false,
+             .velocity = true};
   } else if (name == "qm9") {
-    stack = {.name = name, .graphs = 96, .slots = 20, .real = 18, .dim = 128, .layers = 7,
-             .attr_dim = 0, .coord_dim = 3, .head = false, .attention = true, .velocity = false};
+    stack = {.name = name,
+             .graphs = 96,
+             .slots = 20,
+             .real = 18,
+             .dim = 128,
+             .layers = 7,
+             .attr_dim = 0,
+             .coord_dim = 3,
+             .head = false,
+             .attention = true,
+             .velocity = false};
   } else {
-    stack = {.name = name, .graphs = 1, .slots = 16, .real = 16, .dim = 64, .layers = 4, .attr_dim = 1,
-             .coord_dim = 8, .head = true, .attention = false, .velocity = false};
+    stack = {.name = name,
+             .graphs = 1,
+             .slots = 16,
+             .real = 16,
+             .dim = 64,
+             .layers = 4,
+             .attr_dim = 1,
+             .coord_dim = 8,
+             .head = true,
+             .attention = false,
+             .velocity = false};
   }
   stack.make();
 
   double least = 0;
   const at::Tensor a = torch::randn({480, 64}), b = torch::randn({64, 64});
-  const double mm = median_ms(200, [&] { at::mm(a, b); }, &least);
+  const double mm = median_ms(
+      200, [&] { at::mm(a, b); }, &least);
   const double mm_peak = 2.0 * 480 * 64 * 64 / mm / 1e6;
 
   const double forward = median_ms(
@@ -157,9 +189,9 @@ int main(int argc, char** argv) {
         stack.forward();
       },
       &least);
-  std::printf("%s threads %d: forward %.3f ms (least %.3f), %.1f GFLOP/s (at::mm of 480x64x64: %.1f)\n",
-              name.c_str(), at::get_num_threads(), forward, least, stack.flops() / forward / 1e6,
-              mm_peak);
+  std::printf(
+      "%s threads %d: forward %.3f ms (least %.3f), %.1f GFLOP/s (at::mm of 480x64x64: %.1f)\n",
+      name.c_str(), at::get_num_threads(), forward, least, stack.flops() / forward / 1e6, mm_peak);
   const double gradient = median_ms(
       repeats,
       [&] {
@@ -167,8 +199,9 @@ int main(int argc, char** argv) {
         stack.forward().square().mean().backward();
       },
       &least);
-  std::printf("%s threads %d: forward + backward %.3f ms (least %.3f), %.1f GFLOP/s\n", name.c_str(),
-              at::get_num_threads(), gradient, least, 3 * stack.flops() / gradient / 1e6);
+  std::printf("%s threads %d: forward + backward %.3f ms (least %.3f), %.1f GFLOP/s\n",
+              name.c_str(), at::get_num_threads(), gradient, least,
+              3 * stack.flops() / gradient / 1e6);
 
   std::vector<at::Tensor> used, averages, squares, steps;
   for (const at::Tensor& p : stack.parameters) {
@@ -187,10 +220,10 @@ int main(int argc, char** argv) {
         for (const at::Tensor& p : stack.parameters) {
           if (p.grad().defined()) gradients.push_back(p.grad());
         }
-        at::_fused_adam_(used, gradients, averages, squares, {}, steps, 5e-4, 0.9, 0.999, 1e-12, 1e-8,
-                         false, false);
+        at::_fused_adam_(used, gradients, averages, squares, {}, steps, 5e-4, 0.9, 0.999, 1e-12,
+                         1e-8, false, false);
       },
       &least);
-  std::printf("%s threads %d: train step %.3f ms (least %.3f)\n", name.c_str(), at::get_num_threads(),
-              step, least);
+  std::printf("%s threads %d: train step %.3f ms (least %.3f)\n", name.c_str(),
+              at::get_num_threads(), step, least);
 }

@@ -41,7 +41,7 @@
         type: "scatter3d", name: s.name, legendgroup: s.name, showlegend: isFirst,
         scene: sceneName(groups.indexOf(s.group ?? "")), x: s.x, y: s.y, z: s.z, mode: s.markers ? "markers" : "lines",
         line: { color: shade, width: 3, dash: s.dash ? "dash" : "solid" },
-        marker: { size: 4, color: shade }, connectgaps: false,
+        marker: { size: 3, color: shade }, connectgaps: false,
       };
     });
     const layout = { height: 400, annotations: [], legend: { y: 1.07 } };

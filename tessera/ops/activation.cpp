@@ -30,9 +30,12 @@ Activation activation_of(std::string_view name) {
 
 at::Tensor activate(const at::Tensor& z, Activation activation) {
   switch (activation) {
-    case Activation::kSilu: return at::silu(z);
-    case Activation::kRelu: return at::relu(z);
-    case Activation::kLeakyRelu: return at::leaky_relu(z, kLeakySlope);
+    case Activation::kSilu:
+      return at::silu(z);
+    case Activation::kRelu:
+      return at::relu(z);
+    case Activation::kLeakyRelu:
+      return at::leaky_relu(z, kLeakySlope);
   }
   return {};
 }

@@ -32,10 +32,11 @@ void check_shapes(const at::Tensor& edge_index, int64_t num_nodes,
                            .id = "T-EDGE-02"});
   }
   if (keep && (keep->numel() != edge_index.size(1) || keep->device() != edge_index.device())) {
-    fail<InvalidArgument>({.where = "sort_edges",
-                           .rule = "keep must hold one value for each edge, on its device",
-                           .got = fmt::format("{} for {} edges", describe(*keep), edge_index.size(1)),
-                           .id = "T-EDGE-03"});
+    fail<InvalidArgument>(
+        {.where = "sort_edges",
+         .rule = "keep must hold one value for each edge, on its device",
+         .got = fmt::format("{} for {} edges", describe(*keep), edge_index.size(1)),
+         .id = "T-EDGE-03"});
   }
 }
 
@@ -141,8 +142,7 @@ EdgeList sort_edges(const at::Tensor& edge_index, int64_t num_nodes,
     kept = keep->detach().reshape({-1}).nonzero().reshape({-1});
     index = index.index_select(1, kept);
   }
-  EdgeList list =
-      index.is_cpu() ? sort_on_cpu(index, num_nodes) : sort_on_device(index, num_nodes);
+  EdgeList list = index.is_cpu() ? sort_on_cpu(index, num_nodes) : sort_on_device(index, num_nodes);
   if (drops) {
     list.order = kept.index_select(0, list.order);
     list.num_given = edge_index.size(1);
@@ -152,8 +152,7 @@ EdgeList sort_edges(const at::Tensor& edge_index, int64_t num_nodes,
 
 namespace {
 
-using Lists =
-    std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor>;
+using Lists = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor>;
 
 Lists run(const at::Tensor& edge_index, int64_t num_nodes, const std::optional<at::Tensor>& keep) {
   const EdgeList list = sort_edges(edge_index, num_nodes, keep);

@@ -7,10 +7,10 @@
 
 namespace tessera::ops {
 
-/// The edges of a batch of graphs, sorted by receiver (compressed rows), with the same edges grouped
-/// by sender. Sums over a node's edges then have one writer each: deterministic, no atomics.
-/// All tensors are int64 on the device of the edge index. Per-edge inputs of operators (edge_attr,
-/// edge_weight) stay in the caller's order and are read through `order`.
+/// The edges of a batch of graphs, sorted by receiver (compressed rows), with the same edges
+/// grouped by sender. Sums over a node's edges then have one writer each: deterministic, no
+/// atomics. All tensors are int64 on the device of the edge index. Per-edge inputs of operators
+/// (edge_attr, edge_weight) stay in the caller's order and are read through `order`.
 struct EdgeList {
   int64_t num_nodes = 0;
   int64_t num_given = 0;    ///< edges in the caller's list, E' ≥ E

@@ -119,7 +119,8 @@ void check(const EgclArgs& args) {
   }
   for (const at::Tensor& tensor : tensors_of(args)) {
     if (!tensor.defined()) continue;
-    if (tensor.scalar_type() == args.h.scalar_type() && tensor.device() == args.h.device()) continue;
+    if (tensor.scalar_type() == args.h.scalar_type() && tensor.device() == args.h.device())
+      continue;
     fail<InvalidArgument>({.where = "egcl",
                            .rule = "all floating arguments must have one dtype and device",
                            .got = describe(args.h) + " and " + describe(tensor),
@@ -155,13 +156,14 @@ auto spread(const EgclArgs& a, const Function& function, const Lead&... lead) {
 template <auto body, class Result, class... Lead>
 Result gather(Lead... lead, const at::Tensor& h, const OptionalTensor& x, int64_t num_given,
               const at::Tensor& row_ptr, const at::Tensor& row, const at::Tensor& col,
-              const at::Tensor& order, const at::Tensor& sender_ptr,
-              const at::Tensor& sender_order, const OptionalTensor& edge_attr,
-              const OptionalTensor& edge_weight, const at::Tensor& edge_w1, const at::Tensor& edge_b1,
-              const at::Tensor& edge_w2, const at::Tensor& edge_b2, const OptionalTensor& att_w,
-              const OptionalTensor& att_b, const OptionalTensor& coord_w1, const OptionalTensor& coord_b1,
-              const OptionalTensor& coord_w2, std::string_view activation, std::string_view coord_norm,
-              bool coord_tanh, bool coord_mean, std::optional<double> coord_clamp) {
+              const at::Tensor& order, const at::Tensor& sender_ptr, const at::Tensor& sender_order,
+              const OptionalTensor& edge_attr, const OptionalTensor& edge_weight,
+              const at::Tensor& edge_w1, const at::Tensor& edge_b1, const at::Tensor& edge_w2,
+              const at::Tensor& edge_b2, const OptionalTensor& att_w, const OptionalTensor& att_b,
+              const OptionalTensor& coord_w1, const OptionalTensor& coord_b1,
+              const OptionalTensor& coord_w2, std::string_view activation,
+              std::string_view coord_norm, bool coord_tanh, bool coord_mean,
+              std::optional<double> coord_clamp) {
   EgclArgs args;
   args.edges = {.num_nodes = row_ptr.size(0) - 1,
                 .num_given = num_given,
@@ -171,9 +173,10 @@ Result gather(Lead... lead, const at::Tensor& h, const OptionalTensor& x, int64_
                 .order = order,
                 .sender_ptr = sender_ptr,
                 .sender_order = sender_order};
-  set_tensors(args, {h, defined_or_not(x), defined_or_not(edge_attr), defined_or_not(edge_weight), edge_w1, edge_b1, edge_w2,
-                     edge_b2, defined_or_not(att_w), defined_or_not(att_b), defined_or_not(coord_w1), defined_or_not(coord_b1),
-                     defined_or_not(coord_w2)});
+  set_tensors(
+      args, {h, defined_or_not(x), defined_or_not(edge_attr), defined_or_not(edge_weight), edge_w1,
+             edge_b1, edge_w2, edge_b2, defined_or_not(att_w), defined_or_not(att_b),
+             defined_or_not(coord_w1), defined_or_not(coord_b1), defined_or_not(coord_w2)});
   args.options = {.activation = activation_of(activation),
                   .coord_norm = coord_norm_of(coord_norm),
                   .coord_tanh = coord_tanh,
@@ -207,8 +210,8 @@ Gradients as_tuple(const EgclTensors& d, std::index_sequence<i...>) {
 Gradients run_backward_cpu(const OptionalTensor& d_agg, const OptionalTensor& d_x_delta,
                            const at::Tensor& saved, EgclNeeds needs, const EgclArgs& args) {
   check(args);
-  const EgclTensors d = egcl_backward_cpu(defined_or_not(d_agg),
-                                          defined_or_not(d_x_delta), saved, args, needs);
+  const EgclTensors d =
+      egcl_backward_cpu(defined_or_not(d_agg), defined_or_not(d_x_delta), saved, args, needs);
   return as_tuple(d, std::make_index_sequence<kNumEgclInputs>());
 }
 
@@ -225,16 +228,16 @@ Triple run_forward_meta(const EgclArgs& a) {
   return {agg, x_delta, a.h.new_empty_symint({size})};
 }
 
-Gradients run_backward_meta(const OptionalTensor&, const OptionalTensor&, const at::Tensor&, EgclNeeds needs,
-                            const EgclArgs& args) {
+Gradients run_backward_meta(const OptionalTensor&, const OptionalTensor&, const at::Tensor&,
+                            EgclNeeds needs, const EgclArgs& args) {
   EgclTensors tensors = tensors_of(args);
   bool needs_weights = false;
   for (size_t i = kEdgeW1; i < kNumEgclInputs; ++i) needs_weights |= needs[i];
   for (size_t i = 0; i < kNumEgclInputs; ++i) {
     const bool wanted = i < kEdgeW1 ? needs[i] : needs_weights;
     if (!tensors[i].defined()) continue;
-    tensors[i] = wanted ? at::empty_symint(tensors[i].sym_sizes(), tensors[i].options())
-                        : at::Tensor();
+    tensors[i] =
+        wanted ? at::empty_symint(tensors[i].sym_sizes(), tensors[i].options()) : at::Tensor();
   }
   return as_tuple(tensors, std::make_index_sequence<kNumEgclInputs>());
 }
@@ -267,9 +270,9 @@ struct EgclFunction : torch::autograd::Function<EgclFunction> {
     EgclArgs args;
     args.edges = edges;
     args.options = options;
-    set_tensors(args, {h, given(x), given(edge_attr), given(edge_weight), edge_w1, edge_b1,
-                       edge_w2, edge_b2, given(att_w), given(att_b), given(coord_w1),
-                       given(coord_b1), given(coord_w2)});
+    set_tensors(args, {h, given(x), given(edge_attr), given(edge_weight), edge_w1, edge_b1, edge_w2,
+                       edge_b2, given(att_w), given(att_b), given(coord_w1), given(coord_b1),
+                       given(coord_w2)});
     at::AutoDispatchBelowADInplaceOrView below;
     static const auto op = operator_handle<TripleSignature>("tessera::egcl_forward");
     auto [agg, x_delta, saved] = spread(args, [&](const auto&... a) { return op.call(a...); });
@@ -375,11 +378,11 @@ Pair run_autograd(const EgclArgs& args) {
     const EgclResult result = plain(args);
     return {result.agg, result.x_delta};
   }
-  const auto results = EgclFunction::apply(
-      t[kH], optional(t[kX]), optional(t[kEdgeAttr]), optional(t[kEdgeWeight]), t[kEdgeW1],
-      t[kEdgeB1], t[kEdgeW2], t[kEdgeB2], optional(t[kAttW]), optional(t[kAttB]),
-      optional(t[kCoordW1]), optional(t[kCoordB1]), optional(t[kCoordW2]), args.edges,
-      args.options);
+  const auto results =
+      EgclFunction::apply(t[kH], optional(t[kX]), optional(t[kEdgeAttr]), optional(t[kEdgeWeight]),
+                          t[kEdgeW1], t[kEdgeB1], t[kEdgeW2], t[kEdgeB2], optional(t[kAttW]),
+                          optional(t[kAttB]), optional(t[kCoordW1]), optional(t[kCoordB1]),
+                          optional(t[kCoordW2]), args.edges, args.options);
   return {results[0], results[1]};
 }
 
@@ -402,21 +405,17 @@ EgclResult egcl(const at::Tensor& h, const std::optional<at::Tensor>& x, const E
 TORCH_LIBRARY_IMPL(tessera, CPU, m) {
   m.impl("egcl", TORCH_FN((gather<run_cpu, Pair>)));
   m.impl("egcl_forward", TORCH_FN((gather<run_forward_cpu, Triple>)));
-  m.impl("egcl_backward",
-         TORCH_FN((gather<run_backward_cpu, Gradients, const OptionalTensor&, const OptionalTensor&,
-                          const at::Tensor&, EgclNeeds>)));
+  m.impl("egcl_backward", TORCH_FN((gather<run_backward_cpu, Gradients, const OptionalTensor&,
+                                           const OptionalTensor&, const at::Tensor&, EgclNeeds>)));
 }
 
 TORCH_LIBRARY_IMPL(tessera, Meta, m) {
   m.impl("egcl", TORCH_FN((gather<run_meta, Pair>)));
   m.impl("egcl_forward", TORCH_FN((gather<run_forward_meta, Triple>)));
-  m.impl("egcl_backward",
-         TORCH_FN((gather<run_backward_meta, Gradients, const OptionalTensor&, const OptionalTensor&,
-                          const at::Tensor&, EgclNeeds>)));
+  m.impl("egcl_backward", TORCH_FN((gather<run_backward_meta, Gradients, const OptionalTensor&,
+                                           const OptionalTensor&, const at::Tensor&, EgclNeeds>)));
 }
 
-TORCH_LIBRARY_IMPL(tessera, Autograd, m) {
-  m.impl("egcl", TORCH_FN((gather<run_autograd, Pair>)));
-}
+TORCH_LIBRARY_IMPL(tessera, Autograd, m) { m.impl("egcl", TORCH_FN((gather<run_autograd, Pair>))); }
 
 }  // namespace tessera::ops

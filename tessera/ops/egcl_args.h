@@ -23,8 +23,20 @@ struct EgclArgs {
 
 /// Floating arguments in the order of the schema: what gradients are named by.
 enum EgclInput {
-  kH, kX, kEdgeAttr, kEdgeWeight, kEdgeW1, kEdgeB1, kEdgeW2, kEdgeB2, kAttW, kAttB, kCoordW1,
-  kCoordB1, kCoordW2, kNumEgclInputs
+  kH,
+  kX,
+  kEdgeAttr,
+  kEdgeWeight,
+  kEdgeW1,
+  kEdgeB1,
+  kEdgeW2,
+  kEdgeB2,
+  kAttW,
+  kAttB,
+  kCoordW1,
+  kCoordB1,
+  kCoordW2,
+  kNumEgclInputs
 };
 using EgclTensors = std::array<at::Tensor, kNumEgclInputs>;
 using EgclNeeds = std::array<bool, kNumEgclInputs>;

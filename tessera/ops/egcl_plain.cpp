@@ -17,9 +17,12 @@ at::Tensor radius_of(const at::Tensor& r2_E1) {
 
 at::Tensor normalized(const at::Tensor& diff_En, const at::Tensor& r2_E1, CoordNorm norm) {
   switch (norm) {
-    case CoordNorm::kNone: return diff_En;
-    case CoordNorm::kUnit: return diff_En / (r2_E1.detach().sqrt() + kUnitNormEpsilon);
-    case CoordNorm::kPlusOne: return diff_En / (radius_of(r2_E1) + 1);
+    case CoordNorm::kNone:
+      return diff_En;
+    case CoordNorm::kUnit:
+      return diff_En / (r2_E1.detach().sqrt() + kUnitNormEpsilon);
+    case CoordNorm::kPlusOne:
+      return diff_En / (radius_of(r2_E1) + 1);
   }
   return {};
 }

@@ -84,8 +84,8 @@ void check(const PerceptronArgs& args) {
 namespace {
 
 using Pair = std::tuple<at::Tensor, at::Tensor>;
-using Gradients = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor,
-                             at::Tensor>;
+using Gradients =
+    std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor>;
 
 /// Calls function(lead…, the arguments as the schema lists them).
 template <class Function, class... Lead>
@@ -121,7 +121,9 @@ Pair run_forward_cpu(const PerceptronArgs& args) {
   return {kept.out, kept.z1};
 }
 
-Gradients as_tuple(const PerceptronTensors& d) { return {d[0], d[1], d[2], d[3], d[4], d[5], d[6]}; }
+Gradients as_tuple(const PerceptronTensors& d) {
+  return {d[0], d[1], d[2], d[3], d[4], d[5], d[6]};
+}
 
 Gradients run_backward_cpu(const at::Tensor& d_out, const at::Tensor& z1, PerceptronNeeds needs,
                            const PerceptronArgs& args) {
@@ -152,7 +154,8 @@ Gradients run_backward_meta(const at::Tensor&, const at::Tensor&, PerceptronNeed
 // ---- Gradient -----------------------------------------------------------------------------------
 
 at::Tensor call_op(const PerceptronArgs& args) {
-  static const auto op = operator_handle<decltype(gather<run_cpu, at::Tensor>)>("tessera::perceptron");
+  static const auto op =
+      operator_handle<decltype(gather<run_cpu, at::Tensor>)>("tessera::perceptron");
   return spread(args, [&](const auto&... a) { return op.call(a...); });
 }
 
@@ -166,8 +169,8 @@ struct PerceptronFunction : torch::autograd::Function<PerceptronFunction> {
                             bool residual) {
     const auto given = defined_or_not;
     at::AutoDispatchBelowADInplaceOrView below;
-    static const auto op = operator_handle<decltype(gather<run_forward_cpu, Pair>)>(
-        "tessera::perceptron_forward");
+    static const auto op =
+        operator_handle<decltype(gather<run_forward_cpu, Pair>)>("tessera::perceptron_forward");
     auto [out, z1] = spread({.input = {x, given(y), given(z)},
                              .weights = {w1, b1, w2, given(b2)},
                              .activation = activation,
@@ -220,9 +223,9 @@ struct PerceptronFunction : torch::autograd::Function<PerceptronFunction> {
       inputs.push_back(t[i]);
       places.push_back(i);
     }
-    const at::Tensor out = perceptron_plain({t[kInputX], t[kInputY], t[kInputZ]},
-                                            {t[kW1], t[kB1], t[kW2], t[kB2]}, given.activation,
-                                            given.residual);
+    const at::Tensor out =
+        perceptron_plain({t[kInputX], t[kInputY], t[kInputZ]}, {t[kW1], t[kB1], t[kW2], t[kB2]},
+                         given.activation, given.residual);
     const Variables found =
         torch::autograd::grad({out}, inputs, {d_out}, /*retain_graph=*/true, /*create_graph=*/true);
     for (size_t k = 0; k < places.size(); ++k) d[places[k]] = found[k];
@@ -257,17 +260,15 @@ at::Tensor perceptron(const PerceptronInput& input, const PerceptronWeights& wei
 TORCH_LIBRARY_IMPL(tessera, CPU, m) {
   m.impl("perceptron", TORCH_FN((gather<run_cpu, at::Tensor>)));
   m.impl("perceptron_forward", TORCH_FN((gather<run_forward_cpu, Pair>)));
-  m.impl("perceptron_backward",
-         TORCH_FN((gather<run_backward_cpu, Gradients, const at::Tensor&, const at::Tensor&,
-                          PerceptronNeeds>)));
+  m.impl("perceptron_backward", TORCH_FN((gather<run_backward_cpu, Gradients, const at::Tensor&,
+                                                 const at::Tensor&, PerceptronNeeds>)));
 }
 
 TORCH_LIBRARY_IMPL(tessera, Meta, m) {
   m.impl("perceptron", TORCH_FN((gather<run_meta, at::Tensor>)));
   m.impl("perceptron_forward", TORCH_FN((gather<run_forward_meta, Pair>)));
-  m.impl("perceptron_backward",
-         TORCH_FN((gather<run_backward_meta, Gradients, const at::Tensor&, const at::Tensor&,
-                          PerceptronNeeds>)));
+  m.impl("perceptron_backward", TORCH_FN((gather<run_backward_meta, Gradients, const at::Tensor&,
+                                                 const at::Tensor&, PerceptronNeeds>)));
 }
 
 TORCH_LIBRARY_IMPL(tessera, Autograd, m) {

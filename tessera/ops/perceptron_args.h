@@ -16,16 +16,7 @@ struct PerceptronArgs {
 };
 
 /// Tensor arguments in the order of the schema.
-enum PerceptronPlace {
-  kInputX,
-  kInputY,
-  kInputZ,
-  kW1,
-  kB1,
-  kW2,
-  kB2,
-  kNumPerceptronTensors
-};
+enum PerceptronPlace { kInputX, kInputY, kInputZ, kW1, kB1, kW2, kB2, kNumPerceptronTensors };
 using PerceptronTensors = std::array<at::Tensor, kNumPerceptronTensors>;
 using PerceptronNeeds = std::array<bool, kNumPerceptronTensors>;
 
@@ -45,7 +36,6 @@ PerceptronNeeds wanted(const PerceptronArgs& args, const PerceptronNeeds& needs)
 /// The fused kernels. keep: fill `z1`.
 PerceptronKept perceptron_cpu(const PerceptronArgs& args, bool keep);
 PerceptronTensors perceptron_backward_cpu(const at::Tensor& d_out, const at::Tensor& z1,
-                                          const PerceptronArgs& args,
-                                          const PerceptronNeeds& needs);
+                                          const PerceptronArgs& args, const PerceptronNeeds& needs);
 
 }  // namespace tessera::ops

@@ -2,34 +2,35 @@
 
 // Every operator's schema, in alphabetical order. Python sees them as torch.ops.tessera.<name>.
 
-#define TESSERA_EGCL_ARGUMENTS                                                                    \
-  "Tensor h, Tensor? x, int num_given_edges, Tensor row_ptr, Tensor row, Tensor col, "            \
-  "Tensor order, Tensor sender_ptr, Tensor sender_order, Tensor? edge_attr, "                     \
-  "Tensor? edge_weight, Tensor edge_w1, Tensor edge_b1, Tensor edge_w2, Tensor edge_b2, "         \
-  "Tensor? att_w, Tensor? att_b, Tensor? coord_w1, Tensor? coord_b1, Tensor? coord_w2, "          \
-  "str activation=\"silu\", str coord_norm=\"none\", bool coord_tanh=False, "                     \
+#define TESSERA_EGCL_ARGUMENTS                                                            \
+  "Tensor h, Tensor? x, int num_given_edges, Tensor row_ptr, Tensor row, Tensor col, "    \
+  "Tensor order, Tensor sender_ptr, Tensor sender_order, Tensor? edge_attr, "             \
+  "Tensor? edge_weight, Tensor edge_w1, Tensor edge_b1, Tensor edge_w2, Tensor edge_b2, " \
+  "Tensor? att_w, Tensor? att_b, Tensor? coord_w1, Tensor? coord_b1, Tensor? coord_w2, "  \
+  "str activation=\"silu\", str coord_norm=\"none\", bool coord_tanh=False, "             \
   "bool coord_mean=True, float? coord_clamp=None"
 
-#define TESSERA_PERCEPTRON_ARGUMENTS                                                              \
-  "Tensor x, Tensor? y, Tensor? z, Tensor w1, Tensor b1, Tensor w2, Tensor? b2, "                 \
+#define TESSERA_PERCEPTRON_ARGUMENTS                                              \
+  "Tensor x, Tensor? y, Tensor? z, Tensor w1, Tensor b1, Tensor w2, Tensor? b2, " \
   "str activation=\"silu\", bool residual=False"
 
 TORCH_LIBRARY(tessera, m) {
   m.def("egcl(" TESSERA_EGCL_ARGUMENTS ") -> (Tensor agg, Tensor x_delta)");
   // The last 13 results are the gradients of h, x, edge_attr, edge_weight and the nine weights.
-  m.def("egcl_backward(Tensor? d_agg, Tensor? d_x_delta, Tensor saved, bool[13] needs, "
-        TESSERA_EGCL_ARGUMENTS
-        ") -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, "
-        "Tensor, Tensor, Tensor)");
+  m.def(
+      "egcl_backward(Tensor? d_agg, Tensor? d_x_delta, Tensor saved, bool[13] "
+      "needs, " TESSERA_EGCL_ARGUMENTS
+      ") -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, "
+      "Tensor, Tensor, Tensor)");
   // egcl that also returns what egcl_backward reads.
-  m.def("egcl_forward(" TESSERA_EGCL_ARGUMENTS
-        ") -> (Tensor agg, Tensor x_delta, Tensor saved)");
+  m.def("egcl_forward(" TESSERA_EGCL_ARGUMENTS ") -> (Tensor agg, Tensor x_delta, Tensor saved)");
   m.def("perceptron(" TESSERA_PERCEPTRON_ARGUMENTS ") -> Tensor");
   // The results are the gradients of x, y, z, w1, b1, w2 and b2.
   m.def("perceptron_backward(Tensor d_out, Tensor z1, bool[7] needs, " TESSERA_PERCEPTRON_ARGUMENTS
         ") -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
   // perceptron that also returns what perceptron_backward reads.
   m.def("perceptron_forward(" TESSERA_PERCEPTRON_ARGUMENTS ") -> (Tensor out, Tensor z1)");
-  m.def("sort_edges(Tensor edge_index, int num_nodes, Tensor? keep=None) -> (Tensor row_ptr, "
-        "Tensor row, Tensor col, Tensor order, Tensor sender_ptr, Tensor sender_order)");
+  m.def(
+      "sort_edges(Tensor edge_index, int num_nodes, Tensor? keep=None) -> (Tensor row_ptr, "
+      "Tensor row, Tensor col, Tensor order, Tensor sender_ptr, Tensor sender_order)");
 }

@@ -99,7 +99,7 @@ std::string environment_html(const Json& environment) {
   return html + "</dl>\n";
 }
 
-std::string page_html(std::string_view title, std::string_view body) {
+std::string page_html(std::string_view title, std::string_view body, Figures figures) {
   // The policy makes "opens without network" the browser's promise instead of ours. Plotly draws
   // its 3D scenes through data and blob images.
   return fmt::format(R"(<!doctype html>
@@ -122,7 +122,8 @@ std::string page_html(std::string_view title, std::string_view body) {
 </body>
 </html>
 )",
-                     escape(title), resource("share/report/report.css"), body, plot_library_html(),
+                     escape(title), resource("share/report/report.css"), body,
+                     figures == Figures::kInteractive ? plot_library_html() : "",
                      resource("share/report/report.js"));
 }
 

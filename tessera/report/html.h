@@ -22,8 +22,12 @@ Json environment();
 /// A definition list of an object; its keys are the names ("instruction_set").
 std::string environment_html(const Json& environment);
 
+/// Whether a page carries the plotting library (1.8 MB), or its drawings alone.
+enum class Figures { kInteractive, kDrawn };
+
 /// A whole document around `body`. Everything it needs lies within it: style sheet, script, the
 /// plotting library with its licence where the build has it; its content policy forbids requests.
-std::string page_html(std::string_view title, std::string_view body);
+std::string page_html(std::string_view title, std::string_view body,
+                      Figures figures = Figures::kInteractive);
 
 }  // namespace tessera::report

@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <span>
 
-#include "tessera/core/text.h"
 #include "tessera/io/hash.h"
 #include "tessera/report/run_report.h"
 #include "tessera/train/trainer.h"
@@ -30,8 +29,7 @@ TrainOutcome TrainingLab::train(const std::string& name, const std::vector<std::
   const std::string folder = (std::filesystem::path(options_.runs) / folder_name(recipe)).string();
   if (const auto found = finished_.find(folder); found != finished_.end()) return found->second;
 
-  std::string title = title_.empty() ? name : title_ + ": " + name;
-  if (!settings.empty()) title += " (" + join(settings, ", ") + ")";
+  const std::string title = title_.empty() ? name : title_ + ": " + name;
   const std::unique_ptr<train::Observer> observer =
       options_.observer ? options_.observer(title) : nullptr;
   const auto start = std::chrono::steady_clock::now();

@@ -155,7 +155,8 @@ std::string run_report_html(const std::string& run) {
       body += "<section>\n<h2>Where it ran</h2>\n" + environment_html(environment) + "</section>\n";
     }
   }
-  return page_html("Tessera: " + name, body);
+  // A reproduction leaves dozens of these pages: without the library they are small.
+  return page_html("Tessera: " + name, body, Figures::kDrawn);
 }
 
 void write_run_report(const std::string& run) {

@@ -15,9 +15,12 @@ template <class T>
 const EgclForwardKernels<T>& forward_kernels() {
   static const EgclForwardKernels<T> kernels = [] {
     switch (instruction_set()) {
-      case InstructionSet::kAvx512: return AVX512::egcl_forward_kernels<T>();
-      case InstructionSet::kAvx2: return AVX2::egcl_forward_kernels<T>();
-      default: return DEFAULT::egcl_forward_kernels<T>();
+      case InstructionSet::kAvx512:
+        return AVX512::egcl_forward_kernels<T>();
+      case InstructionSet::kAvx2:
+        return AVX2::egcl_forward_kernels<T>();
+      default:
+        return DEFAULT::egcl_forward_kernels<T>();
     }
   }();
   return kernels;
@@ -27,9 +30,12 @@ template <class T>
 const EgclBackwardKernels<T>& backward_kernels() {
   static const EgclBackwardKernels<T> kernels = [] {
     switch (instruction_set()) {
-      case InstructionSet::kAvx512: return AVX512::egcl_backward_kernels<T>();
-      case InstructionSet::kAvx2: return AVX2::egcl_backward_kernels<T>();
-      default: return DEFAULT::egcl_backward_kernels<T>();
+      case InstructionSet::kAvx512:
+        return AVX512::egcl_backward_kernels<T>();
+      case InstructionSet::kAvx2:
+        return AVX2::egcl_backward_kernels<T>();
+      default:
+        return DEFAULT::egcl_backward_kernels<T>();
     }
   }();
   return kernels;
@@ -64,8 +70,8 @@ struct Problem : EgclProblem<T> {
       *places[i] = indices_[i].template const_data_ptr<int64_t>();
     }
     const std::array<const T**, kNumEgclInputs> pointers = {
-        &this->h,       &this->x,       &this->edge_attr, &this->edge_weight, &this->edge_w1,
-        &this->edge_b1, &this->edge_w2, &this->edge_b2,   &this->att_w,       &this->att_b,
+        &this->h,        &this->x,        &this->edge_attr, &this->edge_weight, &this->edge_w1,
+        &this->edge_b1,  &this->edge_w2,  &this->edge_b2,   &this->att_w,       &this->att_b,
         &this->coord_w1, &this->coord_b1, &this->coord_w2};
     for (size_t i = 0; i < pointers.size(); ++i) {
       *pointers[i] = nullptr;
@@ -217,7 +223,8 @@ EgclTensors backward(const at::Tensor& d_agg_given, const at::Tensor& d_x_delta_
     if (!wanted || !tensors[i].defined()) continue;
     // Edges that were dropped have no gradient of their own.
     const bool partial = (i == kEdgeAttr || i == kEdgeWeight) && p.num_edges < args.edges.num_given;
-    d[i] = partial ? at::zeros(tensors[i].sizes(), options) : at::empty(tensors[i].sizes(), options);
+    d[i] =
+        partial ? at::zeros(tensors[i].sizes(), options) : at::empty(tensors[i].sizes(), options);
   }
 
   EgclBackward<T> b{};

@@ -6,9 +6,8 @@ namespace {
 
 template <class T>
 int64_t backward_scratch(const EgclProblem<T>& p) {
-  const int64_t edges =
-      7 * kTileRows * p.row_size() + Geometry<T>::size(p) + 3 * padded(kTileRows) +
-      padded(kTileRows * p.coord_dim);
+  const int64_t edges = 7 * kTileRows * p.row_size() + Geometry<T>::size(p) +
+                        3 * padded(kTileRows) + padded(kTileRows * p.coord_dim);
   const int64_t nodes = kTileRows * padded(p.in_dim);
   return edges > nodes ? edges : nodes;
 }
@@ -155,8 +154,7 @@ void backward_edges(const EgclProblem<T>& p, const EgclPacked<T>& w, const EgclB
       multiply<T>(rows, row, d, d_z3, row, w.coord_w1, row, Onto::kItself, none, d_m, row);
       if (b.needs_weights) {
         add_row_total(rows, row, d_z3, row, sums.coord_b1);
-        multiply<T, true>(d, row, rows, d_z3, row, m, row, Onto::kItself, none, sums.coord_w1,
-                          row);
+        multiply<T, true>(d, row, rows, d_z3, row, m, row, Onto::kItself, none, sums.coord_w1, row);
       }
     }
     if (has_factor) backward_factor(p, w, b, sums, edges, m_hat, factor, d_m);
@@ -185,7 +183,8 @@ void backward_edges(const EgclProblem<T>& p, const EgclPacked<T>& w, const EgclB
       const T* attr_t = w.features_t + (width - p.attr_dim) * row;
       for (int64_t t = 0; t < rows; ++t) {
         T* out = b.d_edge_attr + p.order[edges.first + t] * p.attr_dim;
-        for (int64_t k = 0; k < p.attr_dim; ++k) out[k] = dot(d_z1 + t * row, attr_t + k * row, row);
+        for (int64_t k = 0; k < p.attr_dim; ++k)
+          out[k] = dot(d_z1 + t * row, attr_t + k * row, row);
       }
     }
   });

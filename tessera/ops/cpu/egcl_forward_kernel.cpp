@@ -38,7 +38,7 @@ int64_t forward_scratch(const EgclProblem<T>& p) {
 
 template <class T>
 void forward_nodes(const EgclProblem<T>& p, const EgclPacked<T>& w, T* pq, int64_t begin,
-                        int64_t end) {
+                   int64_t end) {
   const int64_t k = p.in_dim, width = 2 * p.row_size();
   multiply<T>(end - begin, width, k, p.h + begin * k, k, w.w1_t, width, Onto::kBias, w.b1,
               pq + begin * width, width);
@@ -67,7 +67,7 @@ void coordinate_weight(const EgclProblem<T>& p, const EgclPacked<T>& w, RowRange
 
 template <class T>
 void forward_edges(const EgclProblem<T>& p, const EgclPacked<T>& w, const EgclForward<T>& f,
-                        int64_t begin, int64_t end, T* memory) {
+                   int64_t begin, int64_t end, T* memory) {
   const int64_t d = p.dim, row = p.row_size(), n = p.coord_dim;
   Scratch<T> scratch{memory};
   const Geometry<T> g(p, scratch);

@@ -34,21 +34,21 @@ struct EgclProblem {
 /// `backward` holds what only the backward reads.
 template <class T>
 struct EgclPacked {
-  T *w1_t;                      ///< [in_dim, 2·row]: P's and Q's weights side by side
-  T *b1;                        ///< [2·row]: b1, then zeros
-  T *features_t;                ///< [features, row]
-  T *w2_t, *b2, *att_w;         ///< [dim, row], [row], [row]
+  T* w1_t;                              ///< [in_dim, 2·row]: P's and Q's weights side by side
+  T* b1;                                ///< [2·row]: b1, then zeros
+  T* features_t;                        ///< [features, row]
+  T *w2_t, *b2, *att_w;                 ///< [dim, row], [row], [row]
   T *coord_w1_t, *coord_b1, *coord_w2;  ///< [dim, row], [row], [row]
-  T *w1, *w2, *coord_w1;        ///< backward: [2·row, padded(in_dim)], [dim, row], [dim, row]
+  T *w1, *w2, *coord_w1;  ///< backward: [2·row, padded(in_dim)], [dim, row], [dim, row]
 };
 
 /// What the forward leaves to the backward.
 template <class T>
 struct EgclSaved {
-  T* pq;      ///< [N, 2·row]: P_i + b1 and Q_i, the two halves of the split first Linear
-  T *z2, *z3; ///< [E, row] pre-activations; null where they are not kept
-  T *gate;    ///< [E] attention; null where it is not kept
-  T *s;       ///< [E] weight of the difference, after tanh; null where it is not kept
+  T* pq;       ///< [N, 2·row]: P_i + b1 and Q_i, the two halves of the split first Linear
+  T *z2, *z3;  ///< [E, row] pre-activations; null where they are not kept
+  T* gate;     ///< [E] attention; null where it is not kept
+  T* s;        ///< [E] weight of the difference, after tanh; null where it is not kept
 };
 
 template <class T>
@@ -60,10 +60,10 @@ struct EgclForward {
 /// Sums of one thread, added up in the order of the threads. Padded like the packed weights.
 template <class T>
 struct EgclSums {
-  T *w1;                   ///< [2·row, padded(in_dim)]
-  T *b1, *features;        ///< [row], [features, row]
-  T *w2, *b2, *att_w;      ///< [dim, row], [row], [row]
-  T *att_b;                ///< [kLane], one used
+  T* w1;               ///< [2·row, padded(in_dim)]
+  T *b1, *features;    ///< [row], [features, row]
+  T *w2, *b2, *att_w;  ///< [dim, row], [row], [row]
+  T* att_b;            ///< [kLane], one used
   T *coord_w1, *coord_b1, *coord_w2;
 };
 
@@ -73,9 +73,9 @@ struct EgclBackward {
   const T *d_agg, *d_x_delta;  ///< null: zero
   bool needs_weights;
   T *d_h, *d_x, *d_edge_attr, *d_edge_weight;  ///< null: not wanted
-  T *d_z1;    ///< [E, row] scratch
-  T *d_diff;  ///< [E, coord_dim] scratch
-  T *d_pq;    ///< [N, 2·row] scratch
+  T* d_z1;                                     ///< [E, row] scratch
+  T* d_diff;                                   ///< [E, coord_dim] scratch
+  T* d_pq;                                     ///< [N, 2·row] scratch
 };
 
 /// Gradients of the weights in the authors' layout; null where a weight is absent.

@@ -14,9 +14,12 @@ template <class T>
 const PerceptronKernels<T>& kernels() {
   static const PerceptronKernels<T> chosen = [] {
     switch (instruction_set()) {
-      case InstructionSet::kAvx512: return AVX512::perceptron_kernels<T>();
-      case InstructionSet::kAvx2: return AVX2::perceptron_kernels<T>();
-      default: return DEFAULT::perceptron_kernels<T>();
+      case InstructionSet::kAvx512:
+        return AVX512::perceptron_kernels<T>();
+      case InstructionSet::kAvx2:
+        return AVX2::perceptron_kernels<T>();
+      default:
+        return DEFAULT::perceptron_kernels<T>();
     }
   }();
   return chosen;
@@ -151,9 +154,9 @@ PerceptronTensors backward(const at::Tensor& d_out_given, const at::Tensor& z1,
                           part_begin(p.rows, parts, part + 1), scratches + part * scratch);
   });
   if (b.needs_weights) {
-    kernels<T>().reduce(p, sums.data(), parts,
-                        {pointer<T>(d[kW1]), pointer<T>(d[kB1]), pointer<T>(d[kW2]),
-                         pointer<T>(d[kB2])});
+    kernels<T>().reduce(
+        p, sums.data(), parts,
+        {pointer<T>(d[kW1]), pointer<T>(d[kB1]), pointer<T>(d[kW2]), pointer<T>(d[kB2])});
   }
   return d;
 }

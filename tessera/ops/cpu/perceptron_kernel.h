@@ -29,10 +29,10 @@ struct PerceptronProblem {
 /// Weights as the kernels read them: depth-major and padded.
 template <class T>
 struct PerceptronPacked {
-  T *w1_t, *b1;              ///< [k, row], [row]
-  T *w2_t, *b2;              ///< [dim, out_row], [out_row]
+  T *w1_t, *b1;                 ///< [k, row], [row]
+  T *w2_t, *b2;                 ///< [dim, out_row], [out_row]
   T* w1[kMaxPerceptronInputs];  ///< backward: [dim, padded(width)] of each input
-  T* w2;                     ///< [out, row]: backward, and forward where out is 1
+  T* w2;                        ///< [out, row]: backward, and forward where out is 1
 };
 
 template <class T>

@@ -86,9 +86,12 @@ struct LeakyRelu {
 template <class Body>
 inline void with_activation(Activation activation, const Body& body) {
   switch (activation) {
-    case Activation::kSilu: return body(Silu{});
-    case Activation::kRelu: return body(Relu{});
-    case Activation::kLeakyRelu: return body(LeakyRelu{});
+    case Activation::kSilu:
+      return body(Silu{});
+    case Activation::kRelu:
+      return body(Relu{});
+    case Activation::kLeakyRelu:
+      return body(LeakyRelu{});
   }
 }
 

@@ -3,9 +3,9 @@
 // Small dense algebra on tiles that stay in the cache. Included by kernel files only, which are
 // compiled once per instruction set: everything lives in a namespace of that set's name.
 //
-// A tile is row-major; its rows are `padded` to whole cache lines with zeros behind the last column,
-// so that loops over columns have no tails. Only the caller's own arrays are loaded and stored with
-// a count.
+// A tile is row-major; its rows are `padded` to whole cache lines with zeros behind the last
+// column, so that loops over columns have no tails. Only the caller's own arrays are loaded and
+// stored with a count.
 
 #include <ATen/cpu/vec/vec.h>
 
@@ -106,8 +106,8 @@ void multiply(int64_t rows, int64_t cols, int64_t depth, const T* a, int64_t lda
 
 // ---- Rows ---------------------------------------------------------------------------------------
 
-/// Calls body(column, count) for every vector of `cols` columns; count is below the vector's size in
-/// the last one only.
+/// Calls body(column, count) for every vector of `cols` columns; count is below the vector's size
+/// in the last one only.
 template <class T, class Body>
 inline void for_each_vector(int64_t cols, const Body& body) {
   constexpr int64_t kWidth = Vec<T>::size();
@@ -216,7 +216,8 @@ void multiply_elements(int64_t count, const T* factor, T* values) {
   }
 }
 
-/// to = Σ over threads of a padded (rows × cols) sum, element (r, c) at r·row_stride + c·col_stride.
+/// to = Σ over threads of a padded (rows × cols) sum, element (r, c) at r·row_stride +
+/// c·col_stride.
 template <class T>
 void reduce_sum(int64_t threads, int64_t rows, int64_t cols, T* const* parts, int64_t ld, T* to,
                 int64_t row_stride, int64_t col_stride) {

@@ -21,9 +21,12 @@ __device__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
 
 __device__ float activated(Activation activation, float z) {
   switch (activation) {
-    case Activation::kSilu: return z / (1.0f + expf(-z));
-    case Activation::kRelu: return fmaxf(z, 0.0f);
-    default: return z > 0.0f ? z : float(kLeakySlope) * z;
+    case Activation::kSilu:
+      return z / (1.0f + expf(-z));
+    case Activation::kRelu:
+      return fmaxf(z, 0.0f);
+    default:
+      return z > 0.0f ? z : float(kLeakySlope) * z;
   }
 }
 
@@ -33,8 +36,10 @@ __device__ float slope(Activation activation, float z) {
       const float s = sigmoid(z);
       return s + z * s * (1.0f - s);
     }
-    case Activation::kRelu: return z > 0.0f ? 1.0f : 0.0f;
-    default: return z > 0.0f ? 1.0f : float(kLeakySlope);
+    case Activation::kRelu:
+      return z > 0.0f ? 1.0f : 0.0f;
+    default:
+      return z > 0.0f ? 1.0f : float(kLeakySlope);
   }
 }
 
@@ -216,9 +221,8 @@ __global__ void __launch_bounds__(kThreads, 2)
   for_each_tile(p, nodes_per_block, [&](const Tile& tile) {
     read_geometry(p, tile, g);
     __syncthreads();
-    first_preactivation(p, f.saved.pq, tile, g, [&](int t, int c, float z) {
-      a[t * d + c] = activated(p.activation, z);
-    });
+    first_preactivation(p, f.saved.pq, tile, g,
+                        [&](int t, int c, float z) { a[t * d + c] = activated(p.activation, z); });
     multiply(a, d, w.w2_t, d, d, panel, [&](int t, int c, float sum) {
       const float z2 = sum + p.edge_b2[c];
       if (f.saved.z2 != nullptr && t < tile.count) f.saved.z2[(tile.first + t) * row + c] = z2;
@@ -252,8 +256,7 @@ __global__ void __launch_bounds__(kThreads, 2)
       if (p.coord_tanh) s[t] = tanhf(s[t]);
       if (f.saved.s != nullptr) f.saved.s[tile.first + t] = s[t];
       const int64_t i = p.row[tile.first + t];
-      const float share =
-          p.coord_mean ? 1.0f / float(p.row_ptr[i + 1] - p.row_ptr[i]) : 1.0f;
+      const float share = p.coord_mean ? 1.0f / float(p.row_ptr[i + 1] - p.row_ptr[i]) : 1.0f;
       for (int c = 0; c < n; ++c) {
         float step = g.diff[t][c] * g.scale[t] * s[t];
         if (p.has_clamp) step = fminf(fmaxf(step, -p.coord_clamp), p.coord_clamp);
@@ -303,8 +306,7 @@ __global__ void __launch_bounds__(kThreads, 2)
         const int t = threadIdx.x;
         const int64_t i = p.row[tile.first + t];
         const float s = saved.s[tile.first + t];
-        const float share =
-            p.coord_mean ? 1.0f / float(p.row_ptr[i + 1] - p.row_ptr[i]) : 1.0f;
+        const float share = p.coord_mean ? 1.0f / float(p.row_ptr[i + 1] - p.row_ptr[i]) : 1.0f;
         float sum = 0.0f;
         for (int c = 0; c < n; ++c) {
           const float unit = g.diff[t][c] * g.scale[t];
@@ -375,8 +377,7 @@ __global__ void __launch_bounds__(kThreads, 2)
         }
         const bool self = p.row[tile.first + t] == p.col[tile.first + t];
         for (int c = 0; c < n; ++c) {
-          const float value =
-              along * g.diff[t][c] + (has_step ? d_unit[t][c] * g.scale[t] : 0.0f);
+          const float value = along * g.diff[t][c] + (has_step ? d_unit[t][c] * g.scale[t] : 0.0f);
           b.d_diff[(tile.first + t) * n + c] = self ? 0.0f : value;
         }
       }

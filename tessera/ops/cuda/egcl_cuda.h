@@ -23,12 +23,12 @@ struct EgclMatrices {
 
 /// What the backward leaves for the caller's products. Rows of [E, row] arrays are padded.
 struct EgclBackwardArrays {
-  const float *d_agg, *d_x_delta;       ///< null: zero
-  float *a1, *d_z1, *d_z2;              ///< [E, row]
-  float *m, *d_z3;                      ///< [E, row], where there is a head
-  float *d_s, *d_logit;                 ///< [E]
-  float *d_diff;                        ///< [E, n]
-  float *d_pq;                          ///< [N, 2·row]
+  const float *d_agg, *d_x_delta;            ///< null: zero
+  float *a1, *d_z1, *d_z2;                   ///< [E, row]
+  float *m, *d_z3;                           ///< [E, row], where there is a head
+  float *d_s, *d_logit;                      ///< [E]
+  float* d_diff;                             ///< [E, n]
+  float* d_pq;                               ///< [N, 2·row]
   float *d_x, *d_edge_attr, *d_edge_weight;  ///< null: not wanted
 };
 

@@ -74,9 +74,9 @@ class NbodyTask final : public Task {
  public:
   NbodyTask(const NbodyConfig& config, const TaskContext& context) {
     for (const Split split : {Split::kTrain, Split::kValid, Split::kTest}) {
-      const NbodyTrajectories data =
-          load_nbody(config.dataset, split, config.train_size, context.data_root, context.progress);
       const int64_t size = split == Split::kTrain ? config.train_size : config.held_out_size;
+      const NbodyTrajectories data =
+          load_nbody(config.dataset, split, size, context.data_root, context.progress);
       systems_[static_cast<size_t>(split)] =
           make_systems(data, size, config.features, edges_.of(1, data.loc.size(2)), context.dtype);
     }

@@ -21,10 +21,14 @@ Json to_json(const cases::CaseReport& report) {
                        {"used", row.used},
                        {"reason", row.reason}});
   }
-  return {{"file", report.path},         {"system", report.it.system->name},
-          {"kind", name_of(report.it.kind)}, {"holds", report.holds()},
-          {"rtol", report.it.rtol},      {"atol", report.it.atol},
-          {"seconds", report.seconds},   {"tensors", std::move(tensors)}};
+  return {{"file", report.path},
+          {"system", report.it.system->name},
+          {"kind", name_of(report.it.kind)},
+          {"holds", report.holds()},
+          {"rtol", report.it.rtol},
+          {"atol", report.it.atol},
+          {"seconds", report.seconds},
+          {"tensors", std::move(tensors)}};
 }
 
 void print(const cases::CaseReport& report, bool is_quiet) {
@@ -37,19 +41,19 @@ void print(const cases::CaseReport& report, bool is_quiet) {
   for (const cases::Comparison& row : report.comparisons) {
     if (is_quiet) break;
     const std::string numbers =
-        row.reason.empty() ? fmt::format("abs {:8.2e}  rel {:8.2e}  tolerance {:.0e} + {:.0e}·|x|, "
-                                         "{:.2g} used",
-                                         row.max_abs, row.max_rel, report.it.atol, report.it.rtol,
-                                         row.used)
+        row.reason.empty() ? fmt::format(
+                                 "abs {:8.2e}  rel {:8.2e}  tolerance {:.0e} + {:.0e}·|x|, "
+                                 "{:.2g} used",
+                                 row.max_abs, row.max_rel, report.it.atol, report.it.rtol, row.used)
                            : row.reason;
     line("  {} {:<{}}  {}", row.holds ? "ok  " : "FAIL", row.name, name_width, numbers);
   }
   const size_t failures = report.failures();
-  const std::string result = report.comparisons.empty() ? "the file records no result"
-                             : failures == 0
-                                 ? fmt::format("{} tensors hold", report.comparisons.size())
-                                 : fmt::format("{} of {} tensors do not hold", failures,
-                                               report.comparisons.size());
+  const std::string result =
+      report.comparisons.empty() ? "the file records no result"
+      : failures == 0
+          ? fmt::format("{} tensors hold", report.comparisons.size())
+          : fmt::format("{} of {} tensors do not hold", failures, report.comparisons.size());
   line("{} {}/{} ({}): {}, worst {:.2g} of its tolerance, {:.2f} s",
        report.holds() ? "ok  " : "FAIL", report.it.system->name, report.name,
        name_of(report.it.kind), result, used, report.seconds);
@@ -87,10 +91,8 @@ int case_check(const Arguments& arguments) {
 
 int case_run(const Arguments& arguments) {
   if (!arguments.has("out")) {
-    fail<InvalidArgument>({.where = "case run",
-                           .rule = "needs --out FILE",
-                           .got = "none",
-                           .id = "T-CLI-04"});
+    fail<InvalidArgument>(
+        {.where = "case run", .rule = "needs --out FILE", .got = "none", .id = "T-CLI-04"});
   }
   use_threads(arguments);
   const cases::CaseFile it = cases::read_case(arguments.positional().at(0));

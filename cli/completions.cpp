@@ -17,10 +17,13 @@ std::string words(const std::vector<std::string>& list) { return join(list, " ")
 /// The fixed words for a position; files and folders come from the shell.
 std::vector<std::string> candidates(Complete complete) {
   switch (complete) {
-    case Complete::kSystem: return systems().names();
+    case Complete::kSystem:
+      return systems().names();
     case Complete::kRecipe:
-    case Complete::kRecipeOrRun: return train::recipe_names();
-    default: return {};
+    case Complete::kRecipeOrRun:
+      return train::recipe_names();
+    default:
+      return {};
   }
 }
 
@@ -75,10 +78,11 @@ void print_bash() {
        words(verb_words("")));
   put("  case $verb in\n");
   for (const std::string& group : groups()) {
-    line("    {})\n      if [ \"$COMP_CWORD\" -eq 2 ]; then\n"
-         "        COMPREPLY=($(compgen -W \"{}\" -- \"$word\"))\n        return\n      fi\n"
-         "      verb=\"$verb ${{COMP_WORDS[2]}}\";;",
-         group, words(verb_words(group)));
+    line(
+        "    {})\n      if [ \"$COMP_CWORD\" -eq 2 ]; then\n"
+        "        COMPREPLY=($(compgen -W \"{}\" -- \"$word\"))\n        return\n      fi\n"
+        "      verb=\"$verb ${{COMP_WORDS[2]}}\";;",
+        group, words(verb_words(group)));
   }
   put("  esac\n  case \"$verb $before\" in\n");
   for (const Verb& verb : verbs()) {
@@ -133,11 +137,12 @@ void print_fish() {
       seen = fmt::format("'__fish_seen_subcommand_from {}'", verb.name);
     } else {
       const std::string second(verb.name.substr(group.size() + 1));
-      line("complete -c tessera -n '__fish_seen_subcommand_from {}; and not "
-           "__fish_seen_subcommand_from {}' -a {} -d {}",
-           group, words(verb_words(group)), second, fish_quoted(verb.summary));
-      seen = fmt::format(
-          "'__fish_seen_subcommand_from {}; and __fish_seen_subcommand_from {}'", group, second);
+      line(
+          "complete -c tessera -n '__fish_seen_subcommand_from {}; and not "
+          "__fish_seen_subcommand_from {}' -a {} -d {}",
+          group, words(verb_words(group)), second, fish_quoted(verb.summary));
+      seen = fmt::format("'__fish_seen_subcommand_from {}; and __fish_seen_subcommand_from {}'",
+                         group, second);
     }
     const auto fixed = candidates(verb.complete);
     if (!fixed.empty()) line("complete -c tessera -n {} -a {}", seen, fish_quoted(words(fixed)));
@@ -147,7 +152,8 @@ void print_fish() {
       if (!option.value.empty()) rest = takes_paths(option.complete) ? " -r -F" : " -x";
       const auto values = values_of(option);
       if (!option.value.empty() && !values.empty()) rest += " -a " + fish_quoted(words(values));
-      line("complete -c tessera -n {} -l {}{} -d {}", seen, option.name, rest, fish_quoted(option.help));
+      line("complete -c tessera -n {} -l {}{} -d {}", seen, option.name, rest,
+           fish_quoted(option.help));
     }
   }
 }

@@ -30,8 +30,7 @@ int convert(const Arguments& arguments) {
   }
   if (to_authors && system.to_authors) weights = system.to_authors(weights, *config);
 
-  io::Metadata metadata{{"system", system.name},
-                        {"names", to_authors ? "authors" : "tessera"}};
+  io::Metadata metadata{{"system", system.name}, {"names", to_authors ? "authors" : "tessera"}};
   if (is_checked) metadata.emplace_back("config", document.values.dump());
   io::write_tensor_file(out, weights, metadata);
   line("{}: {} tensors under {} names; {}", out, weights.size(),

@@ -56,9 +56,12 @@ std::string bytes_text(int64_t bytes) {
 
 const char* state_text(data::FileState state) {
   switch (state) {
-    case data::FileState::kMissing: return "not here";
-    case data::FileState::kPartial: return "partly here";
-    case data::FileState::kPresent: return "here";
+    case data::FileState::kMissing:
+      return "not here";
+    case data::FileState::kPartial:
+      return "partly here";
+    case data::FileState::kPresent:
+      return "here";
   }
   return "";
 }
@@ -82,7 +85,8 @@ int data_list(const Arguments& arguments) {
   for (const DataSet& set : chosen(arguments.positional())) {
     for (const DataSource::File& file : set.source->files) {
       const char* state = state_text(data::state_of(remote(file), root));
-      table.add({set.name, file.path, bytes_text(file.bytes), state, set.source->licence, file.url});
+      table.add(
+          {set.name, file.path, bytes_text(file.bytes), state, set.source->licence, file.url});
       rows.push_back({{"set", set.name},
                       {"path", file.path},
                       {"url", file.url},

@@ -64,16 +64,18 @@ std::vector<std::string> advice(const std::string& data) {
     lines.push_back("This processor lacks AVX2: everything works, slowly.");
   }
   if (fs::exists("/dev/nvidiactl") && !at::hasCUDA()) {
-    lines.push_back("There is a GPU, but torch was built without CUDA: build Tessera with a CUDA "
-                    "build of torch to use it.");
+    lines.push_back(
+        "There is a GPU, but torch was built without CUDA: build Tessera with a CUDA "
+        "build of torch to use it.");
   }
   if (train::recipe_names().empty()) {
     lines.push_back("No recipes found in " + resource_path("recipes") +
                     ": the installation is incomplete.");
   }
   if (!fs::exists(resource_path("share/plot/plotly.min.js"))) {
-    lines.push_back("The plotting library was not fetched at build time (npm): report.html has "
-                    "still pictures only.");
+    lines.push_back(
+        "The plotting library was not fetched at build time (npm): report.html has "
+        "still pictures only.");
   }
   if (!fs::exists(data)) {
     lines.push_back("No data folder yet; `tessera data list` says what there is to get.");

@@ -32,8 +32,8 @@ Json config_json(Config& config) {
 Table config_table(Config& config) {
   Table table({"key", "type", "default", "range", "unit", "authors' name", "what it is"});
   for (const FieldRow& row : describe_config(config)) {
-    table.add({row.name, row.type, row.default_value, row.range, row.unit, row.authors_name,
-               row.help});
+    table.add(
+        {row.name, row.type, row.default_value, row.range, row.unit, row.authors_name, row.help});
   }
   return table;
 }
@@ -46,7 +46,8 @@ void section(const std::string& title, const Table& table) {
 std::vector<std::string> case_names(const System& system) {
   std::vector<std::string> names;
   std::error_code none;
-  for (const auto& entry : fs::directory_iterator(resource_path("tests/cases/" + system.name), none)) {
+  for (const auto& entry :
+       fs::directory_iterator(resource_path("tests/cases/" + system.name), none)) {
     if (entry.path().extension() == ".safetensors") names.push_back(entry.path().stem());
   }
   std::sort(names.begin(), names.end());
@@ -64,16 +65,16 @@ const char* kind_text(const Claim& claim) {
 }
 
 Json to_json(const System& system) {
-  Json out = {{"name", system.name},   {"title", system.title},         {"paper", system.paper},
-              {"kind", system.kind},   {"reference", system.reference},
-              {"model", config_json(*system.model.config())}};
-  for (const char* key : {"tasks", "recipes", "claims", "cases", "procedures", "workloads", "data"}) {
+  Json out = {{"name", system.name},           {"title", system.title},
+              {"paper", system.paper},         {"kind", system.kind},
+              {"reference", system.reference}, {"model", config_json(*system.model.config())}};
+  for (const char* key :
+       {"tasks", "recipes", "claims", "cases", "procedures", "workloads", "data"}) {
     out[key] = Json::array();
   }
   for (const TaskFactory& task : system.tasks) {
-    out["tasks"].push_back({{"name", task.name},
-                            {"summary", task.summary},
-                            {"config", config_json(*task.config())}});
+    out["tasks"].push_back(
+        {{"name", task.name}, {"summary", task.summary}, {"config", config_json(*task.config())}});
   }
   out["recipes"] = train::recipe_names(system.name);
   for (const Claim& claim : system.claims) {
@@ -145,12 +146,12 @@ int info_recipe(bool as_json) {
   train::RunConfig run;
   train::ExpectConfig expect;
   if (as_json) {
-    put_json(Json{{"train", config_json(train)},
-             {"run", config_json(run)},
-             {"expect", config_json(expect)}});
+    put_json(Json{
+        {"train", config_json(train)}, {"run", config_json(run)}, {"expect", config_json(expect)}});
     return 0;
   }
-  line("A recipe is a TOML file with `system = NAME` and the sections [model], [task] with `name`,");
+  line(
+      "A recipe is a TOML file with `system = NAME` and the sections [model], [task] with `name`,");
   line("[train], [run] and [expect]; `info SYSTEM` lists the keys of the first two.");
   section("[train]", config_table(train));
   section("[run]", config_table(run));

@@ -23,8 +23,7 @@ int list(const Arguments& arguments) {
   }
   Table table({"system", "kind", "recipes", "claims", "title"});
   for (const System* system : chosen) {
-    table.add({system->name, system->kind,
-               std::to_string(train::recipe_names(system->name).size()),
+    table.add({system->name, system->kind, std::to_string(train::recipe_names(system->name).size()),
                std::to_string(system->claims.size()), system->title});
   }
   put(table.text());

@@ -13,9 +13,9 @@ train::RunStore open_store(const Arguments& arguments) {
 }
 
 Json to_json(const train::RunRecord& run) {
-  return {{"id", run.id},           {"recipe", run.recipe},   {"system", run.system},
-          {"status", run.status},   {"started", run.started}, {"updated", run.updated},
-          {"steps", run.steps},     {"seconds", run.seconds}, {"metrics", run.metrics},
+  return {{"id", run.id},         {"recipe", run.recipe},   {"system", run.system},
+          {"status", run.status}, {"started", run.started}, {"updated", run.updated},
+          {"steps", run.steps},   {"seconds", run.seconds}, {"metrics", run.metrics},
           {"folder", run.folder}};
 }
 

@@ -54,16 +54,16 @@ Trained open_trained(const Arguments& arguments) {
   const bool is_run = fs::is_directory(source);
 
   Trained trained;
-  trained.recipe = is_run ? train::load_run_recipe(source, settings)
-                          : train::load_recipe(source, settings);
+  trained.recipe =
+      is_run ? train::load_run_recipe(source, settings) : train::load_recipe(source, settings);
   train::apply(trained.recipe.run);
   const fs::path bundled = fs::path(source) / "model.safetensors";
   if (has_weights || (is_run && fs::exists(bundled))) {
     const std::string file = has_weights ? arguments.get("weights") : bundled.string();
     const WeightFile weights = read_weights(file);
     trained.model = train::make_model(trained.recipe);
-    load_weights(*trained.model, to_ours(weights.tensors, *trained.recipe.system,
-                                         *trained.recipe.model));
+    load_weights(*trained.model,
+                 to_ours(weights.tensors, *trained.recipe.system, *trained.recipe.model));
   } else if (is_run) {
     trained.model = train::load_run_model(trained.recipe, source);
   } else {

@@ -50,9 +50,8 @@ int train(const Arguments& arguments) {
                            .id = "T-CLI-06"});
   }
   const std::vector<std::string> settings = recipe_settings(arguments);
-  train::Recipe recipe = is_resumed
-                             ? train::load_run_recipe(arguments.get("resume"), settings)
-                             : train::load_recipe(arguments.positional().at(0), settings);
+  train::Recipe recipe = is_resumed ? train::load_run_recipe(arguments.get("resume"), settings)
+                                    : train::load_recipe(arguments.positional().at(0), settings);
   train::TrainOptions options;
   options.resume = is_resumed;
   options.out = is_resumed ? arguments.get("resume") : arguments.get("out", "");

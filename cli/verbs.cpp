@@ -128,7 +128,8 @@ std::vector<Verb> make_verbs() {
        -1,
        Complete::kSystem,
        "Time workloads beside their peers, in turn in the same run",
-       "Prints medians, the peers' time over ours, and the share of this machine's measured limits. "
+       "Prints medians, the peers' time over ours, and the share of this machine's measured "
+       "limits. "
        "Without --peers only ours run.",
        {{"peers", "DIR", "folder with the peers' checkouts", Complete::kFolder},
         {"peer-scripts", "DIR", "folder with their scripts; bench/peers by default",

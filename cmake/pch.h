@@ -1,5 +1,6 @@
-// Precompiled for every source that uses torch: what most of them include. Small on purpose: loading
-// it costs each file in proportion to its size, so torch/torch.h (twice as large) stays out.
+// Precompiled for every source that uses torch: what most of them include. Small on purpose:
+// loading it costs each file in proportion to its size, so torch/torch.h (twice as large) stays
+// out.
 #pragma once
 
 #include <ATen/ATen.h>

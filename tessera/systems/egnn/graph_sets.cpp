@@ -30,7 +30,8 @@ const std::vector<Part> kParts = {
     {"train", 0, 5000}, {"val", 1, 500}, {"test", 2, 500}, {"overfit", 3, 100}};
 
 /// G(n, p): every pair in lexicographic order is an edge with probability p.
-void connect_at_random(UndirectedGraph& graph, int64_t begin, int64_t end, double p, PythonRandom& random) {
+void connect_at_random(UndirectedGraph& graph, int64_t begin, int64_t end, double p,
+                       PythonRandom& random) {
   for (int64_t i = begin; i < end; ++i) {
     for (int64_t j = i + 1; j < end; ++j) {
       if (random.uniform() < p) graph.add_edge(i, j);

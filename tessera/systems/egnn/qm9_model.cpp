@@ -49,9 +49,10 @@ TensorMap EgnnQm9::run(const TensorMap& inputs) {
   if (const at::Tensor* given = inputs.find("num_nodes")) num_nodes = given->item<int64_t>();
   if (num_nodes == 0) num_nodes = std::max<int64_t>(num_slots, 1);
   if (num_nodes < 0 || num_slots % num_nodes != 0) {
-    refuse("the rows of h must be a multiple of the slots per molecule, " + std::to_string(num_nodes),
-           std::to_string(num_slots), "Pad every molecule of the batch to the same slots.",
-           "T-EGNN-17");
+    refuse(
+        "the rows of h must be a multiple of the slots per molecule, " + std::to_string(num_nodes),
+        std::to_string(num_slots), "Pad every molecule of the batch to the same slots.",
+        "T-EGNN-17");
   }
 
   at::Tensor node_mask = inputs.get("node_mask");

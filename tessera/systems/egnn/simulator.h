@@ -52,9 +52,9 @@ struct Trajectory {
 /// Components of the summed force are clipped. The start is reflected once into the box; with
 /// `walls` every step is.
 ///
-/// Arithmetic follows the authors' NumPy code operation by operation, since close encounters amplify
-/// a last bit 10⁹-fold in one system of ten. Trajectories are NumPy's bit for bit where NumPy takes
-/// pow from the C library; where it has its own (AVX-512), those systems end elsewhere.
+/// Arithmetic follows the authors' NumPy code operation by operation, since close encounters
+/// amplify a last bit 10⁹-fold in one system of ten. Trajectories are NumPy's bit for bit where
+/// NumPy takes pow from the C library; where it has its own (AVX-512), those systems end elsewhere.
 class Simulator {
  public:
   explicit Simulator(SimulatorConfig config);

@@ -88,7 +88,8 @@ std::vector<std::string> split(std::string_view text, char separator) {
 
 std::string shortest(double value) {
   char buffer[32];
-  const auto result = std::to_chars(buffer, buffer + sizeof buffer, value);
+  const auto result =
+      std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::general);
   return {buffer, result.ptr};
 }
 

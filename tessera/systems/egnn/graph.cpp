@@ -89,6 +89,10 @@ void check_rows(const at::Tensor& tensor, const std::string& name, int64_t rows,
 
 Graph check_graph(const at::Tensor& edge_index, int64_t num_nodes, const at::Tensor& edge_attr,
                   const at::Tensor& edge_mask, int64_t edge_dim, const at::Tensor& like) {
+  if (edge_index.dim() != 2 || edge_index.size(0) != 2 || edge_index.scalar_type() != at::kLong) {
+    refuse("edge_index must be int64 of shape (2, E), receivers first", describe(edge_index),
+           "Transpose or cast it.", "T-EGNN-09");
+  }
   const bool has_edge_attr = edge_attr.defined() && edge_attr.size(-1) > 0;
   if (has_edge_attr != (edge_dim > 0)) {
     refuse("edge_attr must have the width edge_in_dim = " + std::to_string(edge_dim),

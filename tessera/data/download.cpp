@@ -2,6 +2,7 @@
 
 #include <curl/curl.h>
 
+#include <cctype>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -35,13 +36,30 @@ std::string sha256_of(const fs::path& path) {
   return io::sha256_hex(io::MappedFile(path.string()).bytes());
 }
 
+/// A path as it stands in a URL.
+std::string url_path(const std::string& path) {
+  std::string out;
+  for (const unsigned char c : path) {
+    const bool is_plain = std::isalnum(c) || std::string_view("/-._~").find(static_cast<char>(c)) !=
+                                                 std::string_view::npos;
+    if (is_plain) {
+      out += static_cast<char>(c);
+    } else {
+      char code[4];
+      std::snprintf(code, sizeof code, "%%%02X", static_cast<unsigned>(c));
+      out += code;
+    }
+  }
+  return out;
+}
+
 /// "https://…" of the file, or its place in the mirror; a folder becomes a file URL.
 std::string source_of(const RemoteFile& file, const std::string& mirror) {
   if (mirror.empty()) return file.url;
   if (mirror.find("://") != std::string::npos) {
-    return mirror + (mirror.ends_with('/') ? "" : "/") + file.path;
+    return mirror + (mirror.ends_with('/') ? "" : "/") + url_path(file.path);
   }
-  return "file://" + (fs::absolute(mirror) / file.path).string();
+  return "file://" + url_path((fs::absolute(mirror) / file.path).string());
 }
 
 [[noreturn]] void refuse(const fs::path& path, const std::string& rule, const std::string& got,

@@ -40,14 +40,14 @@ struct Systems {
   at::Tensor x, vel, charges, h, edge_attr, target;
 };
 
-Systems make_systems(const NbodyTrajectories& data, int64_t size, const std::string& features,
+Systems make_systems(const NbodyTrajectories& data, const std::string& features,
                      const at::Tensor& edge_index, at::ScalarType dtype) {
   const auto frame = [&](const at::Tensor& frames_SFn3, int64_t index) {
-    return frames_SFn3.narrow(0, 0, size).select(1, index).to(dtype).contiguous();
+    return frames_SFn3.select(1, index).to(dtype).contiguous();
   };
   Systems systems{.x = frame(data.loc, data.first_frame),
                   .vel = frame(data.vel, data.first_frame),
-                  .charges = data.charges.narrow(0, 0, size).to(dtype).contiguous(),
+                  .charges = data.charges.to(dtype).contiguous(),
                   .target = frame(data.loc, data.last_frame)};
 
   const at::Tensor row = edge_index[0], col = edge_index[1];
@@ -78,7 +78,7 @@ class NbodyTask final : public Task {
       const NbodyTrajectories data =
           load_nbody(config.dataset, split, size, context.data_root, context.progress);
       systems_[static_cast<size_t>(split)] =
-          make_systems(data, size, config.features, edges_.of(1, data.loc.size(2)), context.dtype);
+          make_systems(data, config.features, edges_.of(1, data.loc.size(2)), context.dtype);
     }
   }
 

@@ -119,6 +119,17 @@ TEST(NbodyTask, frames_are_those_of_the_named_data_set) {
                         batch_of(*usual, Split::kTest, {1}).at("target")));
 }
 
+TEST(NbodyTask, a_split_read_again_from_its_file_is_the_same) {
+  const Json sizes = {{"train_size", 3}, {"held_out_size", 2}};
+  const auto first = make("nbody", sizes), again = make("nbody", sizes);
+  for (const Split split : {Split::kTrain, Split::kValid, Split::kTest}) {
+    const TensorMap batch = batch_of(*first, split, {1, 0});
+    for (const auto& [name, tensor] : batch_of(*again, split, {1, 0})) {
+      EXPECT_TRUE(at::equal(tensor, batch.at(name))) << name;
+    }
+  }
+}
+
 TEST(NbodyTask, a_split_is_measured_by_its_samples) {
   const auto task = make("nbody", {{"train_size", 4}, {"held_out_size", 3}});
   const auto identity = make_model(EgnnConfig::of("identity"));

@@ -1,0 +1,86 @@
+#include <ATen/ATen.h>
+
+#include <filesystem>
+
+#include "cli/output.h"
+#include "cli/session.h"
+#include "cli/verbs.h"
+#include "tessera/core/error.h"
+#include "tessera/io/file.h"
+#include "tessera/io/tensor_file.h"
+
+namespace tessera::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kProgram =
+    R"(// Loads the bundle in this folder and runs its model on a file of named tensors:
+//   predict BUNDLE INPUT.safetensors OUTPUT.safetensors
+#include <ATen/ATen.h>
+
+#include <string>
+
+#include "tessera/io/tensor_file.h"
+#include "tessera/train/recipe.h"
+
+int main(int, char** words) {
+  const std::string bundle = words[1];
+  const tessera::train::Recipe recipe = tessera::train::load_recipe(bundle + "/config.toml");
+  const auto model = tessera::train::make_model(recipe);
+  const auto weights = tessera::io::read_tensor_file(bundle + "/model.safetensors",
+                                                     tessera::io::Storage::kCopied);
+  tessera::load_weights(*model, weights.tensors);
+  model->eval();
+  const at::NoGradGuard no_grad;
+  const auto input = tessera::io::read_tensor_file(words[2]);
+  tessera::io::write_tensor_file(words[3], model->run(input.tensors));
+}
+)";
+
+constexpr std::string_view kBuild = R"(cmake_minimum_required(VERSION 3.22)
+project(predict CXX)
+find_package(Tessera REQUIRED)
+add_executable(predict predict.cpp)
+target_link_libraries(predict PRIVATE Tessera::tessera)
+)";
+
+}  // namespace
+
+int export_bundle(const Arguments& arguments) {
+  const fs::path out = arguments.positional().at(1);
+  if (fs::exists(out) && !fs::is_empty(out)) {
+    fail<InvalidArgument>({.where = "export",
+                           .rule = out.string() + " is a new or empty folder",
+                           .got = "one with files in it",
+                           .id = "T-CLI-09"});
+  }
+  const Trained trained = open_trained(arguments);
+  const train::Recipe& recipe = trained.recipe;
+  const auto task = train::make_task(recipe, data_root(arguments));
+  BatchContext context{
+      .split = Split::kTest,
+      .generator = Rng(static_cast<uint64_t>(recipe.train.seed)).stream("example")};
+  std::vector<int64_t> examples;
+  for (int64_t i = 0; i < std::min<int64_t>(4, task->size(Split::kTest)); ++i)
+    examples.push_back(i);
+  const TensorMap batch = task->batch(examples, context);
+  const at::NoGradGuard no_grad;
+  const TensorMap outputs =
+      trained.model->run(batch.to(train::device_of(recipe.run), train::dtype_of(recipe.run)));
+
+  fs::create_directories(out / "example");
+  io::write_atomically((out / "config.toml").string(), write_toml(train::to_json(recipe)));
+  io::write_tensor_file((out / "model.safetensors").string(), weights_of(*trained.model),
+                        {{"system", recipe.system->name}});
+  io::write_tensor_file((out / "example" / "input.safetensors").string(), batch);
+  io::write_tensor_file((out / "example" / "output.safetensors").string(), outputs);
+  io::write_atomically((out / "predict.cpp").string(), kProgram);
+  io::write_atomically((out / "CMakeLists.txt").string(), kBuild);
+  line("{}: config.toml, model.safetensors, example/ and a C++ program. Try:", out.string());
+  line("  tessera predict {0} --input {0}/example/input.safetensors --output out.safetensors",
+       out.string());
+  return 0;
+}
+
+}  // namespace tessera::cli

@@ -101,9 +101,8 @@ void TerminalObserver::on_step(const StepProgress& progress) {
   draw(status_of(progress), static_cast<double>(progress.step) / whole);
 }
 
-void TerminalObserver::on_evaluation(const Evaluation& evaluation, bool is_best) {
-  // An evaluation in every short epoch would flood a log: there the lines keep their distance too.
-  if (!is_best && !is_time_for_a_line()) return;
+void TerminalObserver::on_evaluation(const Evaluation& evaluation, bool /*is_best*/) {
+  // Short epochs would flood a log: these lines keep their distance too.
   if (is_terminal_ || !is_time_for_a_line()) return;
   std::string text = fmt::format("step {}  epoch {:.4g}  train {:.5g}", evaluation.step,
                                  evaluation.epoch, evaluation.train_loss);

@@ -36,8 +36,8 @@ class Observer {
 
 class SilentObserver final : public Observer {};
 
-/// A bar that redraws itself where `stream` is a terminal; elsewhere one line for each evaluation
-/// and otherwise at most one every ten seconds.
+/// A bar that redraws itself where `stream` is a terminal; elsewhere a plain line, at most one
+/// every ten seconds, of the evaluation or step that has just come.
 class TerminalObserver final : public Observer {
  public:
   explicit TerminalObserver(std::string title, std::FILE* stream = stderr);

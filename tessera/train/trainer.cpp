@@ -168,8 +168,6 @@ Trainer::Trainer(const Recipe& recipe, const TrainOptions& options)
 
   if (!options_.out.empty()) {
     if (const auto checkpoint = checkpoints_.open_latest()) restore(*checkpoint);
-    const std::string config = write_toml(to_json(recipe_));
-    if (saved_step_ < 0) io::write_atomically(folder_.config(), std::string_view(config));
     io::write_atomically(folder_.environment(),
                          std::string_view(environment(recipe_).dump(1) + "\n"));
   }
@@ -187,8 +185,13 @@ void Trainer::open_folder() {
                                    "`, or give a new folder with --out.",
                            .id = "T-RUN-08"});
   }
-  if (has_checkpoint) check_same_recipe();
   std::filesystem::create_directories(folder_.path);
+  if (has_checkpoint) {
+    check_same_recipe();
+  } else {
+    // Before anything that takes time: with it alone a killed run can be resumed, from step 0.
+    io::write_atomically(folder_.config(), std::string_view(write_toml(to_json(recipe_))));
+  }
 }
 
 void Trainer::check_same_recipe() const {

@@ -211,7 +211,7 @@ pid_t spawn_writer(const std::string& folder, int ready) {
 }
 
 TEST_F(CheckpointStoreTest, kill_at_any_moment_leaves_a_whole_checkpoint) {
-  for (int round = 0; round < 40; ++round) {
+  for (int round = 0; round < 20; ++round) {
     int ends[2];
     ASSERT_EQ(::pipe(ends), 0);
     const pid_t child = spawn_writer(store_.folder(), ends[1]);
@@ -219,7 +219,7 @@ TEST_F(CheckpointStoreTest, kill_at_any_moment_leaves_a_whole_checkpoint) {
     char byte;
     ASSERT_EQ(::read(ends[0], &byte, 1), 1);
     // Different moments of the writer's loop; whichever is hit, the store must be whole.
-    ::usleep(static_cast<useconds_t>(137 * round));
+    ::usleep(static_cast<useconds_t>(271 * round));
     ::kill(child, SIGKILL);
     ::waitpid(child, nullptr, 0);
     ::close(ends[0]);

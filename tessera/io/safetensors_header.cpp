@@ -4,7 +4,7 @@
 #include <array>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <unordered_set>
+#include <set>
 
 namespace tessera::io {
 namespace {
@@ -19,9 +19,9 @@ constexpr std::array<std::string_view, 9> kForeignTypes = {"F4",          "F6_E2
                                                            "F8_E4M3",     "F8_E5M2",     "F8_E8M0",
                                                            "F8_E4M3FNUZ", "F8_E5M2FNUZ", "C64"};
 
-/// Receives the header's JSON token by token, so that a hostile one costs no more memory than its
-/// own bytes, cannot nest deeper than the three levels that the format has, and cannot repeat a
-/// key.
+/// Receives the header's JSON token by token, so that a hostile one takes memory in proportion to
+/// its bytes, cannot nest deeper than the format's three levels, and cannot repeat a key. Keys are
+/// kept in ordered sets: names chosen to collide would make a hash table quadratic.
 class HeaderHandler final : public nlohmann::json_sax<nlohmann::json> {
  public:
   explicit HeaderHandler(const Origin& origin) : origin_(origin) {}
@@ -185,7 +185,7 @@ class HeaderHandler final : public nlohmann::json_sax<nlohmann::json> {
   SafetensorsHeader header_;
   Place place_ = Place::kStart;
   std::string name_, metadata_key_;
-  std::unordered_set<std::string> names_, metadata_keys_;
+  std::set<std::string> names_, metadata_keys_;
   int fields_ = 0, offsets_ = 0;
 };
 

@@ -1,6 +1,6 @@
 #include "tessera/io/strict_json.h"
 
-#include <unordered_set>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -43,7 +43,7 @@ class DocumentBuilder final : public nlohmann::json_sax<Json> {
  private:
   struct Level {
     Json* value;
-    std::unordered_set<std::string> keys;
+    std::set<std::string> keys;
   };
 
   Json& place(Json value) {

@@ -2,10 +2,10 @@
 
 #include <cstddef>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 
 #include "tessera/io/origin.h"
 
@@ -30,7 +30,7 @@ class TarReader {
 
   Origin origin_;
   std::span<const std::byte> rest_;
-  std::unordered_set<std::string> seen_;
+  std::set<std::string> seen_;
 };
 
 }  // namespace tessera::io

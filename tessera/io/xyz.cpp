@@ -1,5 +1,6 @@
 #include "tessera/io/xyz.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <optional>

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <optional>
-#include <unordered_set>
+#include <set>
 
 #include "tessera/io/cursor.h"
 #include "tessera/io/gzip.h"
@@ -111,8 +111,7 @@ void read_zip64_field(std::span<const std::byte> extra, std::initializer_list<ui
   }
 }
 
-void check_name(const std::string& name, std::unordered_set<std::string>& seen,
-                const Origin& origin) {
+void check_name(const std::string& name, std::set<std::string>& seen, const Origin& origin) {
   if (name.empty() || name.find_first_of(std::string_view("/\\\0", 3)) != name.npos) {
     origin.bad("T-ZIP-07", "the files of the archive must have plain names without folders",
                shown(name));
@@ -122,16 +121,16 @@ void check_name(const std::string& name, std::unordered_set<std::string>& seen,
   }
 }
 
-/// An entry of the central directory and, behind it, its local header.
-Located read_entry(Cursor& cursor, std::span<const std::byte> files, const Origin& origin) {
+/// An entry of the central directory; where its data lie is left to find_data.
+Located read_entry(Cursor& cursor, const Origin& origin) {
   constexpr std::string_view kWhat = "directory entry";
   if (cursor.little<uint32_t>(kWhat) != kCentralMagic) {
     origin.bad("T-ZIP-09", "the directory must list as many files as the end record counts");
   }
-  cursor.skip(4, kWhat);
+  cursor.skip(4, kWhat);  // versions
   const auto flags = cursor.little<uint16_t>(kWhat);
   const auto method = cursor.little<uint16_t>(kWhat);
-  cursor.skip(4, kWhat);
+  cursor.skip(4, kWhat);  // time
   Located located;
   located.entry.crc = cursor.little<uint32_t>(kWhat);
   located.stored_size = cursor.little<uint32_t>(kWhat);
@@ -139,38 +138,63 @@ Located read_entry(Cursor& cursor, std::span<const std::byte> files, const Origi
   const auto name_size = cursor.little<uint16_t>(kWhat);
   const auto extra_size = cursor.little<uint16_t>(kWhat);
   const auto comment_size = cursor.little<uint16_t>(kWhat);
-  cursor.skip(8, kWhat);
+  cursor.skip(8, kWhat);  // volume and attributes
   located.begin = cursor.little<uint32_t>(kWhat);
   located.entry.name = as_text(cursor.take(name_size, kWhat));
   read_zip64_field(cursor.take(extra_size, kWhat),
                    {&located.entry.size, &located.stored_size, &located.begin}, origin);
   cursor.skip(comment_size, kWhat);
 
-  const std::string name = shown(located.entry.name);
   if ((flags & kEncrypted) != 0 || (method != kStored && method != kDeflated)) {
-    origin.unsupported("T-ZIP-10", name + " must be stored or deflated, and not encrypted",
+    origin.unsupported("T-ZIP-10",
+                       shown(located.entry.name) + " must be stored or deflated, not encrypted",
                        "method " + std::to_string(method));
   }
   located.entry.is_deflated = method == kDeflated;
+  return located;
+}
 
+/// Reads the local header, which must agree in name, and so finds the data behind it.
+void find_data(Located& located, std::span<const std::byte> files, const Origin& origin) {
+  constexpr std::string_view kWhat = "local header";
+  const std::string name = shown(located.entry.name);
   if (located.begin > files.size()) {
     origin.bad("T-ZIP-11", name + " must begin before the directory",
                std::to_string(located.begin));
   }
-  Cursor local(files.subspan(located.begin), origin, kTruncated);
-  if (local.little<uint32_t>("local header") != kLocalMagic) {
+  Cursor cursor(files.subspan(located.begin), origin, kTruncated);
+  if (cursor.little<uint32_t>(kWhat) != kLocalMagic) {
     origin.bad("T-ZIP-11", name + " must begin with a local header");
   }
-  local.skip(22, "local header");
-  const auto local_name_size = local.little<uint16_t>("local header");
-  const auto local_extra_size = local.little<uint16_t>("local header");
-  if (as_text(local.take(local_name_size, "local header")) != located.entry.name) {
+  cursor.skip(22, kWhat);  // what the directory says too
+  const auto name_size = cursor.little<uint16_t>(kWhat);
+  const auto extra_size = cursor.little<uint16_t>(kWhat);
+  if (as_text(cursor.take(name_size, kWhat)) != located.entry.name) {
     origin.bad("T-ZIP-12", name + " must have the same name in its local header");
   }
-  local.skip(local_extra_size, "local header");
-  located.entry.data = local.take(located.stored_size, "file data");
-  located.end = files.size() - local.remaining();
-  return located;
+  cursor.skip(extra_size, kWhat);
+  located.entry.data = cursor.take(located.stored_size, "file data");
+  located.end = files.size() - cursor.remaining();
+}
+
+/// Whether the stored bytes can give the promised size at all: refuses bombs before unpacking.
+void check_size(const ZipEntry& entry, const Origin& origin) {
+  const uint64_t stored = entry.data.size();
+  if (entry.is_deflated ? entry.size > stored * kDeflateRatio : entry.size != stored) {
+    origin.bad("T-ZIP-13", shown(entry.name) + " must have a size that its data can give",
+               std::to_string(entry.size) + " from " + std::to_string(stored));
+  }
+}
+
+void check_overlap(std::vector<Located>& located, const Origin& origin) {
+  std::sort(located.begin(), located.end(),
+            [](const Located& a, const Located& b) { return a.begin < b.begin; });
+  for (size_t i = 1; i < located.size(); ++i) {
+    if (located[i].begin < located[i - 1].end) {
+      origin.bad("T-ZIP-15", "no two files of the archive may share bytes",
+                 shown(located[i - 1].entry.name) + " and " + shown(located[i].entry.name));
+    }
+  }
 }
 
 }  // namespace
@@ -182,38 +206,26 @@ std::vector<ZipEntry> read_zip_directory(std::span<const std::byte> bytes, uint6
   Cursor cursor(bytes.subspan(directory.offset, directory.size), origin, kTruncated);
   const std::span<const std::byte> files = bytes.first(directory.offset);
 
+  std::vector<ZipEntry> entries;
   std::vector<Located> located;
-  std::unordered_set<std::string> seen;
+  std::set<std::string> seen;
   uint64_t total = 0;
   for (uint64_t i = 0; i < directory.entries; ++i) {
-    located.push_back(read_entry(cursor, files, origin));
-    const ZipEntry& entry = located.back().entry;
-    check_name(entry.name, seen, origin);
-    const uint64_t most = entry.is_deflated ? entry.data.size() * kDeflateRatio : entry.data.size();
-    if (entry.size > most || (!entry.is_deflated && entry.size != most)) {
-      origin.bad("T-ZIP-13", shown(entry.name) + " must have a size that its data can give",
-                 std::to_string(entry.size) + " from " + std::to_string(entry.data.size()));
-    }
-    if (entry.size > limit - total) {
+    Located& one = located.emplace_back(read_entry(cursor, origin));
+    find_data(one, files, origin);
+    check_name(one.entry.name, seen, origin);
+    check_size(one.entry, origin);
+    if (one.entry.size > limit - total) {
       origin.bad("T-ZIP-14", "the archive must hold at most " + std::to_string(limit) + " bytes",
                  "more");
     }
-    total += entry.size;
+    total += one.entry.size;
+    entries.push_back(one.entry);
   }
   if (cursor.remaining() != 0) {
     origin.bad("T-ZIP-09", "the directory must list as many files as the end record counts");
   }
-
-  std::vector<ZipEntry> entries;
-  for (const Located& one : located) entries.push_back(one.entry);
-  std::sort(located.begin(), located.end(),
-            [](const Located& a, const Located& b) { return a.begin < b.begin; });
-  for (size_t i = 1; i < located.size(); ++i) {
-    if (located[i].begin < located[i - 1].end) {
-      origin.bad("T-ZIP-15", "no two files of the archive may share bytes",
-                 shown(located[i - 1].entry.name) + " and " + shown(located[i].entry.name));
-    }
-  }
+  check_overlap(located, origin);
   return entries;
 }
 

@@ -190,15 +190,24 @@ EgclResult plain(const EgclArgs& a) {
                     a.weights, a.options);
 }
 
-Pair run_cpu(const EgclArgs& args) {
+/// Whether the fused kernels take these arguments; else the plain twin does.
+bool is_fused(const EgclArgs& args) {
+  if (args.h.is_cuda()) return egcl_cuda() != nullptr && egcl_cuda()->fits(args);
+  return (args.h.is_cpu() || args.h.is_meta()) && is_fused(args.h);
+}
+
+Pair run(const EgclArgs& args) {
   check(args);
-  const EgclResult result = is_fused(args.h) ? egcl_cpu(args, /*keep=*/false).result : plain(args);
+  const EgclResult result = !is_fused(args)   ? plain(args)
+                            : args.h.is_cpu() ? egcl_cpu(args, /*keep=*/false).result
+                                              : egcl_cuda()->forward(args, /*keep=*/false).result;
   return {result.agg, result.x_delta};
 }
 
-Triple run_forward_cpu(const EgclArgs& args) {
+Triple run_forward(const EgclArgs& args) {
   check(args);
-  const EgclKept kept = egcl_cpu(args, /*keep=*/true);
+  const EgclKept kept =
+      args.h.is_cpu() ? egcl_cpu(args, /*keep=*/true) : egcl_cuda()->forward(args, /*keep=*/true);
   return {kept.result.agg, kept.result.x_delta, kept.saved};
 }
 
@@ -207,8 +216,8 @@ Gradients as_tuple(const EgclTensors& d, std::index_sequence<i...>) {
   return {d[i]...};
 }
 
-Gradients run_backward_cpu(const OptionalTensor& d_agg, const OptionalTensor& d_x_delta,
-                           const at::Tensor& saved, EgclNeeds needs, const EgclArgs& args) {
+Gradients run_backward(const OptionalTensor& d_agg, const OptionalTensor& d_x_delta,
+                       const at::Tensor& saved, EgclNeeds needs, const EgclArgs& args) {
   check(args);
   const EgclTensors d =
       egcl_backward_cpu(defined_or_not(d_agg), defined_or_not(d_x_delta), saved, args, needs);
@@ -244,9 +253,9 @@ Gradients run_backward_meta(const OptionalTensor&, const OptionalTensor&, const 
 
 // ---- Gradient -----------------------------------------------------------------------------------
 
-using PairSignature = decltype(gather<run_cpu, Pair>);
-using TripleSignature = decltype(gather<run_forward_cpu, Triple>);
-using BackwardSignature = decltype(gather<run_backward_cpu, Gradients, const OptionalTensor&,
+using PairSignature = decltype(gather<run, Pair>);
+using TripleSignature = decltype(gather<run_forward, Triple>);
+using BackwardSignature = decltype(gather<run_backward, Gradients, const OptionalTensor&,
                                           const OptionalTensor&, const at::Tensor&, EgclNeeds>);
 
 Pair call_op(const EgclArgs& args) {
@@ -373,7 +382,7 @@ Pair run_autograd(const EgclArgs& args) {
     at::AutoDispatchBelowADInplaceOrView below;
     return call_op(args);
   }
-  if (!is_fused(args.h)) {
+  if (!is_fused(args)) {
     check(args);
     const EgclResult result = plain(args);
     return {result.agg, result.x_delta};
@@ -402,10 +411,22 @@ EgclResult egcl(const at::Tensor& h, const std::optional<at::Tensor>& x, const E
   return {agg, x_delta};
 }
 
+const EgclDevice*& egcl_cuda() {
+  static const EgclDevice* device = nullptr;
+  return device;
+}
+
 TORCH_LIBRARY_IMPL(tessera, CPU, m) {
-  m.impl("egcl", TORCH_FN((gather<run_cpu, Pair>)));
-  m.impl("egcl_forward", TORCH_FN((gather<run_forward_cpu, Triple>)));
-  m.impl("egcl_backward", TORCH_FN((gather<run_backward_cpu, Gradients, const OptionalTensor&,
+  m.impl("egcl", TORCH_FN((gather<run, Pair>)));
+  m.impl("egcl_forward", TORCH_FN((gather<run_forward, Triple>)));
+  m.impl("egcl_backward", TORCH_FN((gather<run_backward, Gradients, const OptionalTensor&,
+                                           const OptionalTensor&, const at::Tensor&, EgclNeeds>)));
+}
+
+TORCH_LIBRARY_IMPL(tessera, CUDA, m) {
+  m.impl("egcl", TORCH_FN((gather<run, Pair>)));
+  m.impl("egcl_forward", TORCH_FN((gather<run_forward, Triple>)));
+  m.impl("egcl_backward", TORCH_FN((gather<run_backward, Gradients, const OptionalTensor&,
                                            const OptionalTensor&, const at::Tensor&, EgclNeeds>)));
 }
 

@@ -66,4 +66,14 @@ EgclTensors egcl_backward_cpu(const at::Tensor& d_agg, const at::Tensor& d_x_del
                               const at::Tensor& saved, const EgclArgs& args,
                               const EgclNeeds& needs);
 
+/// The kernels of another device.
+struct EgclDevice {
+  bool (*fits)(const EgclArgs&);
+  EgclKept (*forward)(const EgclArgs&, bool keep);
+  EgclTensors (*backward)(const at::Tensor& d_agg, const at::Tensor& d_x_delta,
+                          const at::Tensor& saved, const EgclArgs& args, const EgclNeeds& needs);
+};
+/// Null where the build has no CUDA kernels; cuda/egcl_glue.cpp sets it.
+const EgclDevice*& egcl_cuda();
+
 }  // namespace tessera::ops

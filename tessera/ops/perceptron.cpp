@@ -110,9 +110,13 @@ at::Tensor plain(const PerceptronArgs& args) {
   return perceptron_plain(args.input, args.weights, args.activation, args.residual);
 }
 
-at::Tensor run_cpu(const PerceptronArgs& args) {
+bool runs_fused(const PerceptronArgs& args) {
+  return !args.input.x.is_cuda() && is_fused(args.input.x);
+}
+
+at::Tensor run(const PerceptronArgs& args) {
   check(args);
-  return is_fused(args.input.x) ? perceptron_cpu(args, /*keep=*/false).out : plain(args);
+  return runs_fused(args) ? perceptron_cpu(args, /*keep=*/false).out : plain(args);
 }
 
 Pair run_forward_cpu(const PerceptronArgs& args) {
@@ -154,8 +158,7 @@ Gradients run_backward_meta(const at::Tensor&, const at::Tensor&, PerceptronNeed
 // ---- Gradient -----------------------------------------------------------------------------------
 
 at::Tensor call_op(const PerceptronArgs& args) {
-  static const auto op =
-      operator_handle<decltype(gather<run_cpu, at::Tensor>)>("tessera::perceptron");
+  static const auto op = operator_handle<decltype(gather<run, at::Tensor>)>("tessera::perceptron");
   return spread(args, [&](const auto&... a) { return op.call(a...); });
 }
 
@@ -240,7 +243,7 @@ at::Tensor run_autograd(const PerceptronArgs& args) {
     at::AutoDispatchBelowADInplaceOrView below;
     return call_op(args);
   }
-  if (!is_fused(args.input.x)) {
+  if (!runs_fused(args)) {
     check(args);
     return plain(args);
   }
@@ -258,11 +261,13 @@ at::Tensor perceptron(const PerceptronInput& input, const PerceptronWeights& wei
 }
 
 TORCH_LIBRARY_IMPL(tessera, CPU, m) {
-  m.impl("perceptron", TORCH_FN((gather<run_cpu, at::Tensor>)));
+  m.impl("perceptron", TORCH_FN((gather<run, at::Tensor>)));
   m.impl("perceptron_forward", TORCH_FN((gather<run_forward_cpu, Pair>)));
   m.impl("perceptron_backward", TORCH_FN((gather<run_backward_cpu, Gradients, const at::Tensor&,
                                                  const at::Tensor&, PerceptronNeeds>)));
 }
+
+TORCH_LIBRARY_IMPL(tessera, CUDA, m) { m.impl("perceptron", TORCH_FN((gather<run, at::Tensor>))); }
 
 TORCH_LIBRARY_IMPL(tessera, Meta, m) {
   m.impl("perceptron", TORCH_FN((gather<run_meta, at::Tensor>)));

@@ -177,8 +177,8 @@ class Zip:
     def __init__(self):
         self.files, self.directory, self.count = b"", b"", 0
 
-    def add(self, name, data, *, method=8, size=None, crc=None, flags=0, local_name=None, offset=None,
-            packed=None, packed_size=None, zip64=False):
+    def add(self, name, data, *, method=8, size=None, crc=None, flags=0, local_name=None,
+            offset=None, packed=None, packed_size=None, zip64=False):
         raw = name if isinstance(name, bytes) else name.encode()
         local = raw if local_name is None else local_name
         if packed is None:
@@ -192,8 +192,8 @@ class Zip:
         stored = len(packed) if packed_size is None else packed_size
         sizes = (0xFFFFFFFF,) * 3 if zip64 else (stored, size, at)
         extra = struct.pack("<HHQQQ", 1, 24, size, len(packed), at) if zip64 else b""
-        self.directory += struct.pack("<IHHHHIIIIHHHHHII", 0x02014B50, 20, 20, flags, method, 0, crc,
-                                      sizes[0], sizes[1], len(raw), len(extra), 0, 0, 0, 0,
+        self.directory += struct.pack("<IHHHHIIIIHHHHHII", 0x02014B50, 20, 20, flags, method, 0,
+                                      crc, sizes[0], sizes[1], len(raw), len(extra), 0, 0, 0, 0,
                                       sizes[2]) + raw + extra
         self.count += 1
         return self
@@ -371,7 +371,8 @@ def tar():
 
 
 def xyz():
-    numbers = "157.7 157.7 157.7 0. 13.2 -0.3877 0.1171 0.5048 35.36 0.0447 -40.4 -40.4 -40.4 -40.4 6.4"
+    numbers = ("157.7 157.7 157.7 0. 13.2 -0.3877 0.1171 0.5048 35.36 0.0447 "
+               "-40.4 -40.4 -40.4 -40.4 6.4")
 
     def molecule(count="1", line="gdb 1\t" + numbers, atoms="C\t0.0\t1.5*^-6\t-1.0\t-0.5",
                  rest="1341.3\t1341.4\nC\tC\nInChI=1S/CH4/h1H4\tInChI=1S/CH4/h1H4\n"):

@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -92,7 +93,7 @@ def test_a_signal_leaves_a_checkpoint_and_says_how_to_go_on(train, uninterrupted
     run = tmp_path / "run"
     process = train(*RECIPE, "--set", "train.steps=100000", "--out", run)
     while process.poll() is None and not list(run.glob("checkpoints/step-*")):
-        pass
+        time.sleep(0.01)
     process.send_signal(which)
     code, output = finish(process)
     assert code == 128 + which, output

@@ -26,7 +26,7 @@ c10::TypedOperatorHandle<Signature> operator_handle(const char* name) {
 }
 
 /// Whether the fused kernels take this dtype.
-inline bool is_fused(const at::Tensor& tensor) {
+inline bool has_fused_dtype(const at::Tensor& tensor) {
   return tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kDouble;
 }
 

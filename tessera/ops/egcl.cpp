@@ -193,7 +193,7 @@ EgclResult plain(const EgclArgs& a) {
 /// Whether the fused kernels take these arguments; else the plain twin does.
 bool is_fused(const EgclArgs& args) {
   if (args.h.is_cuda()) return egcl_cuda() != nullptr && egcl_cuda()->fits(args);
-  return (args.h.is_cpu() || args.h.is_meta()) && is_fused(args.h);
+  return (args.h.is_cpu() || args.h.is_meta()) && has_fused_dtype(args.h);
 }
 
 Pair run(const EgclArgs& args) {

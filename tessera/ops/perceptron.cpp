@@ -111,7 +111,7 @@ at::Tensor plain(const PerceptronArgs& args) {
 }
 
 bool runs_fused(const PerceptronArgs& args) {
-  return !args.input.x.is_cuda() && is_fused(args.input.x);
+  return !args.input.x.is_cuda() && has_fused_dtype(args.input.x);
 }
 
 at::Tensor run(const PerceptronArgs& args) {

@@ -67,7 +67,17 @@ def uninterrupted(train, tmp_path_factory):
     return run
 
 
-def test_killed_at_random_moments_and_resumed_the_end_is_bit_equal(train, uninterrupted, tmp_path):
+@pytest.fixture(scope="module")
+def longest(train, uninterrupted):
+    """Seconds within which a kill comes at any moment of starting up, training and writing."""
+    begin = time.monotonic()
+    finish(train("--resume", uninterrupted))
+    last = json.loads((uninterrupted / "metrics.jsonl").read_text().splitlines()[-1])
+    return time.monotonic() - begin + last["seconds"]
+
+
+def test_killed_at_random_moments_and_resumed_the_end_is_bit_equal(train, uninterrupted, longest,
+                                                                    tmp_path):
     rng = random.Random(SEED)
     kills = runs = 0
     while kills < KILLS:
@@ -75,7 +85,7 @@ def test_killed_at_random_moments_and_resumed_the_end_is_bit_equal(train, uninte
         runs += 1
         while True:
             process = train(*go_on(run))
-            moment = rng.uniform(0.05, 1.5)
+            moment = rng.uniform(0, longest)
             try:
                 code, output = finish(process, moment if kills < KILLS else 120)
                 assert code == 0, f"seed {SEED}, after {kills} kills: {output}"

@@ -1,6 +1,7 @@
 #include "tessera/systems/egnn/se3/angular_basis.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cstdlib>
 

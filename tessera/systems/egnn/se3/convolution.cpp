@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "tessera/systems/egnn/se3/parameters.h"
+#include "tessera/systems/egnn/se3/radial_contraction.h"
 
 namespace tessera::egnn::se3 {
 namespace {
@@ -26,7 +27,7 @@ RadialNet::RadialNet(int64_t channels_in, int64_t channels_out, int64_t num_freq
   for (torch::nn::Linear* linear : {&first_, &second_, &last_}) draw_for_relu(*linear);
 }
 
-at::Tensor RadialNet::forward(const at::Tensor& distance_U1) const {
+at::Tensor RadialNet::apply(const at::Tensor& products, const at::Tensor& distance_U1) const {
   const auto hidden = [](const at::Tensor& input, const torch::nn::Linear& linear,
                          const torch::nn::LayerNorm& norm) {
     const at::Tensor h = at::linear(input, linear->weight, linear->bias);
@@ -42,8 +43,7 @@ at::Tensor RadialNet::forward(const at::Tensor& distance_U1) const {
   const at::Tensor bias = last_->bias.view({channels_out_, channels_in_, num_frequencies_})
                               .permute({2, 1, 0})
                               .reshape({-1});
-  return at::linear(h_U, weight, bias)
-      .view({distance_U1.size(0), num_frequencies_ * channels_in_, channels_out_});
+  return radial_contraction(products, h_U, weight, bias);
 }
 
 AngularProducts angular_products(const Features& features, const Fiber& in, const Fiber& out,
@@ -82,9 +82,8 @@ Features PartialConvolution::messages(const AngularProducts& products,
     const int64_t degree = out_[b].degree;
     at::Tensor sum;  // (U, 2·(2b+1), m_out)
     for (size_t a = 0; a < products.size(); ++a) {
-      const at::Tensor R = radial_[a][b]->forward(geometry.distance_U1);
-      const at::Tensor& product = products[a][degree];
-      sum = sum.defined() ? at::baddbmm(sum, product, R) : at::bmm(product, R);
+      const at::Tensor part = radial_[a][b]->apply(products[a][degree], geometry.distance_U1);
+      sum = sum.defined() ? sum + part : part;
     }
     messages.push_back(sum.view({geometry.graph.num_edges(), 2 * degree + 1, out_[b].channels}));
   }

@@ -16,8 +16,8 @@ class RadialNet : public torch::nn::Module {
  public:
   RadialNet(int64_t channels_in, int64_t channels_out, int64_t num_frequencies);
 
-  /// R for each pair: (U, F·m_in, m_out).
-  at::Tensor forward(const at::Tensor& distance_U1) const;
+  /// products · R(distance), R (F·m_in, m_out) for each pair: (U, 2·(2b+1), m_out).
+  at::Tensor apply(const at::Tensor& products, const at::Tensor& distance_U1) const;
 
  private:
   int64_t channels_in_, channels_out_, num_frequencies_;

@@ -38,7 +38,7 @@ Features NormNonlinearity::forward(const Features& features) const {
   Features result;
   for (size_t part = 0; part < features.size(); ++part) {
     const at::Tensor& v_NPm = features[part];
-    const at::Tensor length_Nm = at::linalg_vector_norm(v_NPm, 2, 1).clamp_min(kMinLength);
+    const at::Tensor length_Nm = v_NPm.square().sum(1).clamp_min(kMinLength * kMinLength).sqrt();
     const torch::nn::LayerNorm& norm = norms_[part];
     at::Tensor t_Nm = at::layer_norm(length_Nm, {v_NPm.size(2)}, norm->weight, norm->bias).relu();
     if (!linears_.empty()) {

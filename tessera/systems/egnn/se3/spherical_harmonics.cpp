@@ -1,6 +1,7 @@
 #include "tessera/systems/egnn/se3/spherical_harmonics.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cmath>
 #include <numbers>

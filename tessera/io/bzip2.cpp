@@ -10,7 +10,7 @@
 namespace tessera::io {
 namespace {
 
-constexpr size_t kStep = 1u << 20;
+constexpr size_t kStep = 1u << 16;
 constexpr size_t kChunk = 1u << 30;  // libbz2 counts in 32 bits
 
 /// A libbz2 stream that ends with the scope.

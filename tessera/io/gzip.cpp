@@ -11,7 +11,7 @@ namespace tessera::io {
 namespace {
 
 constexpr int kRawDeflate = -15, kGzip = 15 + 16;
-constexpr size_t kStep = 1u << 20;
+constexpr size_t kStep = 1u << 16;
 constexpr size_t kChunk = 1u << 30;  // zlib counts in 32 bits
 
 /// A zlib stream over `input` that ends with the scope.

@@ -59,7 +59,7 @@ std::string table(std::span<const ReportRow> rows) {
 }
 
 std::string number_tile(std::string_view name, const std::optional<double>& value,
-                        std::string_view note) {
+                        std::string_view note = {}) {
   if (!value) return "";
   return fmt::format("<div><dt>{}</dt><dd>{}</dd><small>{}</small></div>\n", name,
                      number_text(*value), escape(note));
@@ -67,14 +67,15 @@ std::string number_tile(std::string_view name, const std::optional<double>& valu
 
 std::string section(const ReportRow& row) {
   std::string html = fmt::format(
-      "<section id=\"{}\">\n<h2>{}{}</h2>\n<p class=\"meta\">{} · {}/{} · {} · seed{} {}</p>\n"
-      "<dl class=\"numbers\">\n{}{}{}</dl>\n<p class=\"rule\">{}</p>\n",
-      escape(anchor(row)), mark(row), escape(row.claim.statement),
-      is_gate(row) ? "gate" : "finding", escape(row.system), escape(row.claim.name),
+      "<section id=\"{}\">\n<h2>{}{}</h2>\n<p class=\"meta\">{}/{} · {} · {} · seed{} {}</p>\n"
+      "<dl class=\"numbers\">\n{}{}{}</dl>\n<p class=\"meta\">{}</p>\n<p class=\"rule\">{}</p>\n",
+      escape(anchor(row)), mark(row), escape(row.claim.statement), escape(row.system),
+      escape(row.claim.name), is_gate(row) ? "gate" : "finding",
       escape(train::describe_seconds(row.seconds)), row.result.seeds.size() == 1 ? "" : "s",
-      seeds_text(row.result.seeds), number_tile("Here", row.result.ours, row.claim.quantity),
-      number_tile("Baseline", row.result.baseline, row.claim.quantity),
-      number_tile("Paper", row.claim.paper, row.claim.paper_source), escape(row.result.detail));
+      seeds_text(row.result.seeds), number_tile("Here", row.result.ours),
+      number_tile("Baseline", row.result.baseline),
+      number_tile("Paper", row.claim.paper, row.claim.paper_source), escape(row.claim.quantity),
+      escape(row.result.detail));
   for (const Figure& figure : row.result.figures) html += figure_html(figure);
   return html + "</section>\n";
 }

@@ -215,7 +215,7 @@ class Zip:
 
 
 def npz():
-    vector, zeros = array(), bytes(17 << 20)
+    vector, zeros = array(), bytes(2 << 20)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         with archive.open(zipfile.ZipInfo("a.npy"), "w", force_zip64=True) as file:
@@ -292,7 +292,7 @@ def idx():
     yield "T-IDX-03_product_overflow", images(sizes=(0xFFFFFFFF,) * 3)
     yield "T-IDX-04_truncated_data", images(data=bytes(3))
     yield "T-IDX-04_trailing_data", images(data=bytes(5))
-    yield "T-GZ-01_bomb", packed(bytes(17 << 20))
+    yield "T-GZ-01_bomb", packed(bytes(2 << 20))
     yield "T-GZ-02_truncated", packed(images())[:-1]
     yield "T-GZ-02_trailing_bytes", packed(images()) + b"x"
     damaged = bytearray(packed(images()))
@@ -364,7 +364,7 @@ def tar():
     yield "T-TAR-11_duplicate", archive([("a", b"x"), ("a", b"y")])
     yield "T-BZ-01_truncated", bz2.compress(plain)[:-5]
     yield "T-BZ-01_trailing_bytes", bz2.compress(plain) + b"x"
-    yield "T-BZ-02_bomb", bz2.compress(bytes(17 << 20))
+    yield "T-BZ-02_bomb", bz2.compress(bytes(2 << 20))
 
 
 # ---- QM9's xyz -----------------------------------------------------------------------------------

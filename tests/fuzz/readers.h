@@ -23,7 +23,7 @@ namespace tessera::fuzz {
 using Bytes = std::span<const std::byte>;
 
 /// Small, so that a bomb shows as a refusal and not as a fuzzer out of memory.
-inline constexpr size_t kUnpackedLimit = 16 << 20;
+inline constexpr size_t kUnpackedLimit = 1 << 20;
 
 inline void touch(Bytes bytes) {
   uint8_t sum = 0;

@@ -222,10 +222,14 @@ template <class T>
 void reduce_sum(int64_t threads, int64_t rows, int64_t cols, T* const* parts, int64_t ld, T* to,
                 int64_t row_stride, int64_t col_stride) {
   for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t c = 0; c < cols; ++c) {
-      T sum = parts[0][r * ld + c];
-      for (int64_t k = 1; k < threads; ++k) sum += parts[k][r * ld + c];
-      to[r * row_stride + c * col_stride] = sum;
+    T* row = parts[0] + r * ld;
+    for (int64_t k = 1; k < threads; ++k) {
+      for (int64_t c = 0; c < cols; ++c) row[c] += parts[k][r * ld + c];
+    }
+    if (col_stride == 1) {
+      copy(cols, row, to + r * row_stride);
+    } else {
+      for (int64_t c = 0; c < cols; ++c) to[r * row_stride + c * col_stride] = row[c];
     }
   }
 }

@@ -80,6 +80,7 @@ Spread spread_of(const std::vector<double>& values) {
 }
 
 Figure curves_figure(std::string title, std::string caption, const std::string& metric,
+                     const std::string& y_label,
                      const std::vector<std::pair<Contestant, TrainOutcome>>& trainings) {
   Json all = Json::array();
   for (const auto& [contestant, outcome] : trainings) {
@@ -97,7 +98,7 @@ Figure curves_figure(std::string title, std::string caption, const std::string& 
           std::move(caption),
           {{"kind", "lines"},
            {"x", {{"label", "epoch"}}},
-           {"y", {{"label", "validation " + metric}, {"log", true}}},
+           {"y", {{"label", y_label}, {"log", true}}},
            {"series", all}}};
 }
 

@@ -30,6 +30,7 @@ struct Measured {
 
 /// A metric of the validation split over the epochs of each training, logarithmic.
 Figure curves_figure(std::string title, std::string caption, const std::string& metric,
+                     const std::string& y_label,
                      const std::vector<std::pair<Contestant, TrainOutcome>>& trainings);
 
 /// Measured values against a logarithmic x, with the spread over seeds.

@@ -35,8 +35,9 @@ ClaimResult symmetry(Lab& lab) {
       kNoEdgePercent, kEnough, *result.baseline, result.ours, ours.steps);
   result.figures.push_back(
       adjacency_figure({{egnn, ours}, {gnn, theirs}}, /*num_graphs=*/7, {{"C6", 2}, {"C10", 6}}));
-  result.figures.push_back(curves_figure("While they learn", "On the cycles, with fresh noise.",
-                                         "error_percent", {{egnn, ours}, {gnn, theirs}}));
+  result.figures.push_back(curves_figure(
+      "While they learn", "On the seven cycles, with noise that training has not seen.",
+      "error_percent", "% wrong edges", {{egnn, ours}, {gnn, theirs}}));
   return result;
 }
 
@@ -79,8 +80,8 @@ ClaimResult graph_set(Lab& lab, const std::vector<Row>& rows, double empty_perce
   result.figures.push_back(bars_figure("Wrong edges of held-out graphs",
                                        "The paper’s values are of trainings 12 times as long.",
                                        "% wrong", names, here, paper));
-  result.figures.push_back(
-      curves_figure("While they learn", "On the validation split.", "error_percent", trainings));
+  result.figures.push_back(curves_figure("While they learn", "On the validation split.",
+                                         "error_percent", "% wrong edges", trainings));
   const int64_t num_graphs = trainings[0].second.task->size(Split::kTest);
   result.figures.push_back(
       adjacency_figure(trainings, num_graphs, {{"graph 1", 0}, {"graph 2", 1}}));

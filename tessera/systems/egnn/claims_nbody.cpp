@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "tessera/systems/egnn/claim_figures.h"
 #include "tessera/systems/egnn/claims.h"
@@ -103,7 +104,7 @@ ClaimResult order(Lab& lab) {
       {kPaperEgnn, kPaperRadialField, kPaperGnn, kPaperLinear}));
   result.figures.push_back(curves_figure("While they learn",
                                          "Mean squared error on the validation split, first seed.",
-                                         "loss", firsts));
+                                         "loss", "validation MSE", firsts));
   result.figures.push_back(trajectories_figure({firsts[0], firsts[2]}, 3));
   return result;
 }
@@ -120,32 +121,70 @@ TensorMap moved(const TensorMap& batch, const at::Tensor& q, const at::Tensor& g
   return result;
 }
 
-// Largest over random motions of ‖f(Q x + g) − (Q f(x) + g)‖ / ‖f(x) − mean of x‖.
-double equivariance_error(const TrainOutcome& outcome) {
-  const at::NoGradGuard no_grad;
-  std::vector<int64_t> examples(100);
-  for (size_t i = 0; i < examples.size(); ++i) examples[i] = static_cast<int64_t>(i);
-  const TensorMap batch = test_batch(*outcome.task, examples);
-  const at::Tensor still = outcome.model->run(batch).at("x");
-  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(0);
-  double worst = 0;
-  for (int motion = 0; motion < 10; ++motion) {
-    const auto options = still.options();
-    // Q of a Gaussian matrix is uniform up to signs; half of these are reflections.
-    const at::Tensor q = std::get<0>(at::linalg_qr(at::randn({3, 3}, generator, options)));
-    const at::Tensor g = at::randn({3}, generator, options);
-    const at::Tensor expected = at::matmul(still, q.t()) + g;
-    const at::Tensor error = outcome.model->run(moved(batch, q, g)).at("x") - expected;
-    const at::Tensor size = still - batch.at("x").mean(0);
-    worst = std::max(worst, (error.norm() / size.norm()).item<double>());
+// ‖f(Q x + g) − (Q f(x) + g)‖ / ‖f(x) − mean of x‖ over 100 test systems.
+class EquivarianceTest {
+ public:
+  explicit EquivarianceTest(const TrainOutcome& outcome) : model_(*outcome.model) {
+    std::vector<int64_t> examples(100);
+    std::iota(examples.begin(), examples.end(), 0);
+    batch_ = test_batch(*outcome.task, examples);
+    still_ = model_.run(batch_).at("x");
+    size_ = (still_ - batch_.at("x").mean(0)).norm().item<double>();
   }
-  return worst;
-}
+
+  double error(const at::Tensor& q, const at::Tensor& g) {
+    const at::Tensor expected = at::matmul(still_, q.t()) + g;
+    return (model_.run(moved(batch_, q, g)).at("x") - expected).norm().item<double>() / size_;
+  }
+
+  // The largest over random motions, half of them with a reflection.
+  double worst_error() {
+    at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(0);
+    double worst = 0;
+    for (int motion = 0; motion < 10; ++motion) {
+      const auto options = still_.options();
+      at::Tensor q = std::get<0>(at::linalg_qr(at::randn({3, 3}, generator, options)));
+      if (motion % 2 == 0) q = -q;
+      worst = std::max(worst, error(q, at::randn({3}, generator, options)));
+    }
+    return worst;
+  }
+
+  // Turned about the z axis.
+  double error_at(double degrees) {
+    const auto angle = static_cast<float>(degrees * M_PI / 180);
+    const float c = std::cos(angle), s = std::sin(angle);
+    const at::Tensor q = at::tensor({c, -s, 0.f, s, c, 0.f, 0.f, 0.f, 1.f}).view({3, 3});
+    return error(q.to(still_), at::zeros({3}, still_.options()));
+  }
+
+ private:
+  Model& model_;
+  TensorMap batch_;
+  at::Tensor still_;
+  double size_;
+};
 
 ClaimResult equivariance(Lab& lab) {
   constexpr double kRounding = 1e-5, kVisible = 0.05;
-  const double egnn = equivariance_error(train(lab, kEgnn).runs[0]);
-  const double gnn = equivariance_error(train(lab, kGnn).runs[0]);
+  const TrainOutcome egnn_run = train(lab, kEgnn).runs[0], gnn_run = train(lab, kGnn).runs[0];
+  const at::NoGradGuard no_grad;
+  EquivarianceTest egnn_test(egnn_run), gnn_test(gnn_run);
+  const double egnn = egnn_test.worst_error(), gnn = gnn_test.worst_error();
+
+  Measured egnn_curve{.contestant = kEgnn}, gnn_curve{.contestant = kGnn};
+  for (double degrees = 0; degrees <= 180; degrees += 15) {
+    egnn_curve.x.push_back(degrees);
+    egnn_curve.y.push_back({egnn_test.error_at(degrees), 0});
+    gnn_curve.x.push_back(degrees);
+    gnn_curve.y.push_back({gnn_test.error_at(degrees), 0});
+  }
+  Figure figure = scaling_figure(
+      "When the systems are turned",
+      "How far predictions for turned systems are from the turned predictions. Not turned at all, "
+      "both are exact, and a logarithmic axis cannot show it.",
+      "angle of rotation in degrees", "relative error", {egnn_curve, gnn_curve});
+  figure.plot["x"]["log"] = false;
   return {.ours = egnn,
           .baseline = gnn,
           .holds = egnn < kRounding && gnn > kVisible,
@@ -155,7 +194,8 @@ ClaimResult equivariance(Lab& lab) {
               "{:g}, relative), the trained GNN’s do not (above {:g}). Seen: EGNN {:.2g}, GNN "
               "{:.2g}.",
               kRounding, kVisible, egnn, gnn),
-          .seeds = {seeds_at(lab.scale())[0]}};
+          .seeds = {seeds_at(lab.scale())[0]},
+          .figures = {std::move(figure)}};
 }
 
 ClaimResult data_efficiency(Lab& lab) {
@@ -214,8 +254,9 @@ ClaimResult paper_figure(Lab& lab) {
       "Rule: at most 5 % above the paper’s {}. Seen: {:.5f} at the best validation value of {} "
       "updates, trained in {:.0f} minutes.",
       kPaperEgnn, egnn.mse.mean, run.steps, run.seconds / 60);
-  result.figures.push_back(curves_figure(
-      "The whole training", "Mean squared error on the validation split.", "loss", {{kEgnn, run}}));
+  result.figures.push_back(curves_figure("The whole training",
+                                         "Mean squared error on the validation split.", "loss",
+                                         "validation MSE", {{kEgnn, run}}));
   result.figures.push_back(trajectories_figure({{kEgnn, run}}, 3));
   return result;
 }

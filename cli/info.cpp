@@ -29,12 +29,22 @@ Json config_json(Config& config) {
   return rows;
 }
 
+// A list of words wider than this would push everything beside it out of sight.
+constexpr size_t kWidestRange = 28;
+
 Table config_table(Config& config) {
   Table table({"key", "type", "default", "range", "unit", "authors' name", "what it is"});
   for (const FieldRow& row : describe_config(config)) {
-    table.add(
-        {row.name, row.type, row.default_value, row.range, row.unit, row.authors_name, row.help});
+    const bool is_wide = display_width(row.range) > kWidestRange;
+    table.add({row.name, row.type, row.default_value, is_wide ? "" : row.range, row.unit,
+               row.authors_name, is_wide ? row.help + ": " + row.range : row.help});
   }
+  return table;
+}
+
+Table names_table(const std::vector<std::string>& names) {
+  Table table;
+  if (!names.empty()) table.add({join(names, ", ")});
   return table;
 }
 
@@ -110,20 +120,15 @@ void print(const System& system) {
   for (const TaskFactory& task : system.tasks) {
     section("[task] name = \"" + task.name + "\": " + task.summary, config_table(*task.config()));
   }
-  Table recipes;
-  for (const std::string& name : train::recipe_names(system.name)) {
-    recipes.add({"tessera train " + name});
-  }
-  section("Recipes", recipes);
-  Table claims({"claim", "kind", "scales", "paper", "what is claimed"});
+  section("Recipes of `tessera train`", names_table(train::recipe_names(system.name)));
+  Table claims({"claim", "kind", "scales", "paper", "quantity", "what is claimed"});
   for (const Claim& claim : system.claims) {
     claims.add({claim.name, kind_text(claim), scales_text(claim),
-                claim.paper ? shortest(*claim.paper) + " " + claim.quantity : "", claim.statement});
+                claim.paper ? shortest(*claim.paper) : "", claim.quantity, claim.statement});
   }
-  section("Claims", claims);
-  Table cases;
-  for (const std::string& name : case_names(system)) cases.add({name});
-  section("Cases in " + resource_path("tests/cases/" + system.name), cases);
+  section("Claims of `tessera reproduce`", claims);
+  section("Cases in " + resource_path("tests/cases/" + system.name),
+          names_table(case_names(system)));
   Table procedures, workloads;
   for (const Procedure& procedure : system.procedures) {
     procedures.add({procedure.name, procedure.summary});
@@ -132,7 +137,7 @@ void print(const System& system) {
   for (const Workload& workload : system.workloads) {
     workloads.add({workload.name, workload.summary});
   }
-  section("Workloads of bench", workloads);
+  section("Workloads of `tessera bench`", workloads);
   Table data;
   for (const DataSource& source : system.data) {
     data.add({system.name + "/" + source.name, source.licence, source.summary});

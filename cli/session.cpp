@@ -32,8 +32,8 @@ std::vector<std::string> recipe_settings(const Arguments& arguments) {
   return settings;
 }
 
-void use_threads(const Arguments& arguments) {
-  set_threads(static_cast<int>(arguments.integer("threads", 0, 0)));
+void use_threads(const Arguments& arguments, int otherwise) {
+  set_threads(static_cast<int>(arguments.integer("threads", otherwise, 0)));
   set_deterministic(true);
 }
 

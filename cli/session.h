@@ -13,8 +13,8 @@ namespace tessera::cli {
 /// The --set values, followed by what --device, --dtype and --threads mean in a recipe.
 std::vector<std::string> recipe_settings(const Arguments& arguments);
 
-/// --threads for verbs without a recipe: every core where it was not given.
-void use_threads(const Arguments& arguments);
+/// --threads for verbs without a recipe; `otherwise` where it was not given. 0 takes every core.
+void use_threads(const Arguments& arguments, int otherwise = 0);
 /// --device for verbs without a recipe. Throws Unsupported where it is not there.
 at::Device device_argument(const Arguments& arguments);
 

@@ -12,6 +12,8 @@ const Option kDtype{.name = "dtype",
                     .help = "type of the arithmetic (recipe key run.dtype)",
                     .one_of = {"float32", "float64", "bfloat16"}};
 const Option kThreads{"threads", "N", "threads to compute with; 0 takes every core"};
+const Option kOneThread{"threads", "N",
+                        "threads to compute with; 1 by default, 0 takes every core"};
 const Option kData{"data", "DIR", "where data sets lie; in the user's cache by default",
                    Complete::kFolder};
 const Option kJson{"json", "", "print JSON"};
@@ -129,8 +131,7 @@ std::vector<Verb> make_verbs() {
        Complete::kSystem,
        "Time workloads beside their peers, in turn in the same run",
        "Prints medians, the peers' time over ours, and the share of this machine's measured "
-       "limits. "
-       "Without --peers only ours run.",
+       "limits. Without --peers only ours run.",
        {{"peers", "DIR", "folder with the peers' checkouts", Complete::kFolder},
         {"peer-scripts", "DIR", "folder with their scripts; bench/peers by default",
          Complete::kFolder},
@@ -149,7 +150,7 @@ std::vector<Verb> make_verbs() {
        "Run cases and compare with what they record of the authors' code",
        "One line a tensor: largest absolute and relative error, and the share of the tolerance "
        "atol + rtol·|recorded| that is used. Exit code 1 where one does not hold.",
-       {{"quiet", "", "one line a file"}, kJson, kDevice, kThreads},
+       {{"quiet", "", "one line a file"}, kJson, kDevice, kOneThread},
        case_check},
       {"case run",
        "FILE",
@@ -159,7 +160,7 @@ std::vector<Verb> make_verbs() {
        "Run a case and write what it computes",
        "Writes output/*, and grad/* and grad_input/* where the case has cotangents; the file need "
        "not hold a result.",
-       {{"out", "FILE", "where to write, as safetensors", Complete::kFile}, kDevice, kThreads},
+       {{"out", "FILE", "where to write, as safetensors", Complete::kFile}, kDevice, kOneThread},
        case_run},
       {"convert",
        "SYSTEM IN OUT",
@@ -180,6 +181,16 @@ std::vector<Verb> make_verbs() {
          .help = "a key of the model, as dim=64",
          .repeats = true}},
        convert},
+      {"export",
+       "RUN OUT",
+       2,
+       2,
+       Complete::kRecipeOrRun,
+       "A deployment bundle: configuration, weights, example and a C++ program",
+       "OUT becomes a folder that `predict` and `eval` take instead of a run, with a program that "
+       "loads it from C++.",
+       {kData, kThreads},
+       export_bundle},
       {"data list",
        "[SYSTEM…]",
        0,

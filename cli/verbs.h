@@ -57,6 +57,7 @@ int bench(const Arguments&);
 int case_check(const Arguments&);
 int case_run(const Arguments&);
 int convert(const Arguments&);
+int export_bundle(const Arguments&);
 int data_list(const Arguments&);
 int data_get(const Arguments&);
 int data_check(const Arguments&);

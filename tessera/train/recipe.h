@@ -46,8 +46,8 @@ int apply(const RunConfig& run);
 
 /// The device of [run]. Throws Unsupported where it is not there.
 at::Device device_of(const RunConfig& run);
-/// The type of parameters and batches: double for "float64", else float ("bfloat16" computes the
-/// forward pass under autocast).
+/// The type of parameters and batches: double for "float64", else float ("bfloat16" is
+/// autocast over float, in the forward pass of training).
 at::ScalarType dtype_of(const RunConfig& run);
 
 std::unique_ptr<Task> make_task(const Recipe& recipe, const std::string& data_root = "",

@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include "tessera/core/error.h"
-#include "tessera/train/toy_system.h"
+#include "tessera/train/toy_system_test.h"
 
 namespace tessera::train {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "tessera/core/error.h"
 #include "tessera/io/file.h"
-#include "tessera/train/toy_system.h"
+#include "tessera/train/toy_system_test.h"
 
 namespace tessera::train {
 namespace {

@@ -264,6 +264,7 @@ TrainOutcome Trainer::run() {
     while (!is_over()) {
       update();
       after_update();
+      if (options_.times) *options_.times = times_;
     }
     display();
   } catch (const Interrupted&) {
@@ -274,7 +275,6 @@ TrainOutcome Trainer::run() {
     throw;
   }
   record("finished");
-  if (options_.times) *options_.times = times_;
   if (options_.write_report && !options_.out.empty()) options_.write_report(options_.out);
   return outcome();
 }

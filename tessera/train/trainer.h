@@ -12,7 +12,8 @@
 
 namespace tessera::train {
 
-/// Where the time of the steps went, in seconds. `other` is what the loop itself costs.
+/// Where the time of the steps went, in seconds; `other` is what the loop itself costs. Evaluations
+/// and checkpoints are not steps. On CUDA these are the times of launching.
 struct PhaseTimes {
   double data = 0, forward = 0, backward = 0, optimizer = 0, other = 0;
   int64_t steps = 0;

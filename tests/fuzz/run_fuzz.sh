@@ -37,7 +37,7 @@ fuzz_one() {
   mkdir -p "$work/corpus" "$work/findings"
   cp "$here/corpus/$name/"* "$work/corpus/"
   local status=0
-  "$build/${name}_fuzz" -max_total_time="$seconds" -max_len=16384 -timeout=10 -rss_limit_mb=2048 \
+  "$build/${name}_fuzz" -max_total_time="$seconds" -max_len=16384 -timeout=60 -rss_limit_mb=2048 \
     -use_value_profile=1 -artifact_prefix="$work/findings/" -print_final_stats=1 \
     "$work/corpus" >"$log" 2>&1 || status=$?
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")

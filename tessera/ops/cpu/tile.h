@@ -217,7 +217,7 @@ void multiply_elements(int64_t count, const T* factor, T* values) {
 }
 
 /// to = Σ over threads of a padded (rows × cols) sum, element (r, c) at r·row_stride +
-/// c·col_stride.
+/// c·col_stride. The first thread's part serves as the running sum.
 template <class T>
 void reduce_sum(int64_t threads, int64_t rows, int64_t cols, T* const* parts, int64_t ld, T* to,
                 int64_t row_stride, int64_t col_stride) {

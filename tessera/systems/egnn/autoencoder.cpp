@@ -31,7 +31,8 @@ at::Tensor squared_differences(const at::Tensor& z) {
 /// From the first input that has a row for each node.
 int64_t count_nodes(const TensorMap& inputs) {
   for (const char* name : {"adj", "h", "noise_coords", "noise_h"}) {
-    if (const at::Tensor* given = inputs.find(name)) return given->size(0);
+    const at::Tensor* given = inputs.find(name);
+    if (given && given->dim() > 0) return given->size(0);
   }
   return inputs.at("adj").size(0);
 }

@@ -93,7 +93,7 @@ Graph check_graph(const at::Tensor& edge_index, int64_t num_nodes, const at::Ten
     refuse("edge_index must be int64 of shape (2, E), receivers first", describe(edge_index),
            "Transpose or cast it.", "T-EGNN-09");
   }
-  const bool has_edge_attr = edge_attr.defined() && edge_attr.size(-1) > 0;
+  const bool has_edge_attr = edge_attr.defined() && edge_attr.dim() > 0 && edge_attr.size(-1) > 0;
   if (has_edge_attr != (edge_dim > 0)) {
     refuse("edge_attr must have the width edge_in_dim = " + std::to_string(edge_dim),
            has_edge_attr ? describe(edge_attr) : "none",

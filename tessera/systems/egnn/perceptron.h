@@ -29,7 +29,7 @@ class Perceptron : public torch::nn::Module {
 /// Linear's own rule, then by Xavier's with gain 0.001. Coordinates hardly move at the start.
 torch::nn::Linear small_linear(int64_t dim);
 
-/// `module` under the name "0", as an nn.Sequential of one has it.
+/// One Linear whose parameters are "0.weight" and "0.bias", as in an nn.Sequential.
 class Single : public torch::nn::Module {
  public:
   explicit Single(torch::nn::Linear linear) : linear_(register_module("0", std::move(linear))) {}

@@ -1,0 +1,174 @@
+#include <gtest/gtest.h>
+
+#include <cctype>
+#include <cstdlib>
+#include <limits>
+#include <set>
+
+#include "tessera/cases/compare.h"
+#include "tessera/cases/runner.h"
+#include "tessera/cases/trace.h"
+#include "tessera/core/error.h"
+
+namespace tessera::cases {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
+bool holds(const at::Tensor& ours, const at::Tensor& recorded, double rtol, double atol) {
+  return compare("x", ours, recorded, rtol, atol).holds;
+}
+
+TEST(Compare, the_tolerance_is_atol_plus_rtol_times_the_recorded_value) {
+  const at::Tensor recorded = at::tensor({100.0, 0.0});
+  EXPECT_TRUE(holds(at::tensor({100.9, 0.1}), recorded, 0.01, 0.1));
+  EXPECT_FALSE(holds(at::tensor({101.2, 0.0}), recorded, 0.01, 0.1));
+  EXPECT_FALSE(holds(at::tensor({100.0, 0.11}), recorded, 0.01, 0.1));
+}
+
+TEST(Compare, the_errors_are_the_largest_ones) {
+  const Comparison row = compare("x", at::tensor({1.5, -8.0}), at::tensor({1.0, -10.0}), 0.1, 0.0);
+  EXPECT_DOUBLE_EQ(row.max_abs, 2.0);
+  EXPECT_DOUBLE_EQ(row.max_rel, 0.5);
+  EXPECT_DOUBLE_EQ(row.used, 5.0);
+}
+
+TEST(Compare, shape_and_dtype_are_part_of_equality) {
+  const at::Tensor scalar = at::tensor(1.0);
+  EXPECT_TRUE(holds(scalar, scalar, 0, 0));
+  EXPECT_EQ(compare("x", scalar.reshape({1}), scalar, 0, 0).reason, "shape [1] instead of []");
+  EXPECT_FALSE(holds(scalar.to(at::kFloat), scalar, 0, 0));
+  EXPECT_EQ(compare("x", at::Tensor(), scalar, 0, 0).reason, "missing");
+}
+
+TEST(Compare, nan_and_infinity_equal_only_themselves) {
+  const at::Tensor recorded = at::tensor({kNan, kInf, -kInf, 1.0});
+  EXPECT_TRUE(holds(recorded, recorded, 0, 0));
+  for (const int64_t i : {0, 1, 2, 3}) {
+    at::Tensor other = recorded.clone();
+    other[i] = i == 3 ? kNan : 2.0;
+    EXPECT_FALSE(holds(other, recorded, 1, 1)) << i;
+  }
+  EXPECT_FALSE(holds(at::tensor({-kInf}), at::tensor({kInf}), 1, 1));
+}
+
+TEST(Compare, integers_are_exact_beyond_what_a_double_holds) {
+  const at::Tensor big = at::tensor({(int64_t{1} << 60) + 1}, at::kLong);
+  EXPECT_TRUE(holds(big, big, 0, 0));
+  EXPECT_FALSE(holds(big + 1, big, 0, 0));
+  EXPECT_FALSE(holds(at::tensor({true}), at::tensor({false}), 0, 0));
+  EXPECT_TRUE(holds(at::empty({0, 3}), at::empty({0, 3}), 0, 0));
+}
+
+TEST(Compare, what_is_recorded_must_be_there_and_more_is_no_harm) {
+  const at::Tensor one = at::tensor(1.0);
+  const auto rows = compare({{"a", one}, {"more", one}}, {{"a", one}, {"b", one}}, 0, 0);
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_TRUE(rows[0].holds);
+  EXPECT_FALSE(rows[1].holds);
+}
+
+TEST(Trace, inputs_are_numbered_each_by_themselves) {
+  const TensorMap inputs{{"a_0", at::tensor(0)},   {"a_1", at::tensor(1)}, {"b_c_0", at::tensor(7)},
+                         {"fixed", at::tensor(9)}, {"q_1", at::tensor(5)}, {"a", at::tensor(3)}};
+  const auto value = [&](int64_t step, const char* name) {
+    return inputs_of_step(inputs, step).at(name).item<int64_t>();
+  };
+  EXPECT_EQ(value(2, "b_c"), 7);
+  EXPECT_EQ(value(2, "fixed"), 9);
+  EXPECT_EQ(value(2, "q_1"), 5);  // no q_0: a name, not a number
+  const TensorMap numbered{{"a_0", at::tensor(0)}, {"a_1", at::tensor(1)}, {"a_2", at::tensor(2)}};
+  EXPECT_EQ(inputs_of_step(numbered, 7).at("a").item<int64_t>(), 1);
+  EXPECT_EQ(inputs_of_step(numbered, 7).size(), 1U);
+}
+
+/// A case of the first system, changed.
+io::TensorFile minimal_file() {
+  io::TensorFile file;
+  file.metadata = {{"system", systems().all().front().name}, {"kind", "forward"}, {"rtol", "1e-9"}};
+  file.tensors.set("input/x", at::tensor(1.0));
+  file.tensors.set("output/y", at::tensor(2.0));
+  file.tensors.set("output_memory/z", at::tensor(3.0));
+  return file;
+}
+
+TEST(CaseFile, unknown_prefixes_and_metadata_are_remarks) {
+  io::TensorFile file = minimal_file();
+  file.metadata.emplace_back("licence", "MIT");
+  const CaseFile it = parse_case(file, "x.safetensors");
+  EXPECT_EQ(it.recorded.names(), std::vector<std::string>{"output/y"});
+  EXPECT_EQ(it.inputs.names(), std::vector<std::string>{"x"});
+  EXPECT_TRUE(it.training);
+}
+
+TEST(CaseFile, an_unknown_procedure_is_unsupported) {
+  io::TensorFile file = minimal_file();
+  file.metadata[1].second = "procedure";
+  file.metadata.emplace_back("procedure", "levitate");
+  EXPECT_THROW(run_case(parse_case(file, "x.safetensors")), Unsupported);
+}
+
+TEST(CaseFile, a_cotangent_has_the_shape_of_its_output) {
+  const fs::path path = fs::path(TESSERA_SOURCE_DIR) / "tests/cases/egnn/clean_basic.safetensors";
+  CaseFile it = read_case(path.string());
+  it.cotangents.set("x", it.cotangents.at("x").unsqueeze(0));
+  EXPECT_THROW(run_case(it), InvalidArgument);
+}
+
+TEST(CaseFile, without_cotangents_there_are_outputs_and_no_gradients) {
+  const fs::path path = fs::path(TESSERA_SOURCE_DIR) / "tests/cases/egnn/clean_basic.safetensors";
+  CaseFile it = read_case(path.string());
+  it.cotangents = {};
+  const TensorMap result = run_case(it);
+  EXPECT_TRUE(result.contains("output/x"));
+  EXPECT_TRUE(result.with_prefix("grad/").empty());
+}
+
+/// The cases of every system here: the repository's, then the others below TESSERA_CASES.
+std::vector<std::string> all_cases() {
+  std::vector<fs::path> roots{fs::path(TESSERA_SOURCE_DIR) / "tests" / "cases"};
+  if (const char* more = std::getenv("TESSERA_CASES")) roots.emplace_back(more);
+  std::vector<std::string> paths;
+  std::set<std::string> seen;
+  for (const fs::path& root : roots) {
+    for (const std::string& system : systems().names()) {
+      std::error_code none;
+      for (const auto& entry : fs::directory_iterator(root / system, none)) {
+        const std::string name = system + "/" + entry.path().filename().string();
+        if (entry.path().extension() == ".safetensors" && seen.insert(name).second) {
+          paths.push_back(entry.path().string());
+        }
+      }
+    }
+  }
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
+class AuthorsCase : public testing::TestWithParam<std::string> {};
+
+TEST_P(AuthorsCase, equals_the_authors_code) {
+  const CaseReport report = check_case(GetParam());
+  EXPECT_FALSE(report.comparisons.empty());
+  for (const Comparison& row : report.comparisons) {
+    EXPECT_TRUE(row.holds) << row.name << ": " << row.reason << " abs " << row.max_abs << " rel "
+                           << row.max_rel << ", " << row.used << " of the tolerance";
+  }
+}
+
+std::string test_name(const testing::TestParamInfo<std::string>& info) {
+  const fs::path path(info.param);
+  std::string name = path.parent_path().filename().string() + "_" + path.stem().string();
+  for (char& c : name) {
+    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+  }
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, AuthorsCase, testing::ValuesIn(all_cases()), test_name);
+
+}  // namespace
+}  // namespace tessera::cases

@@ -6,8 +6,8 @@
 #include <array>
 #include <charconv>
 #include <filesystem>
+#include <iterator>
 #include <map>
-#include <numeric>
 #include <optional>
 #include <sstream>
 #include <unordered_set>

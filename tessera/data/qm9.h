@@ -40,8 +40,8 @@ inline constexpr int64_t kQm9TrainSize = 100000;
 TensorMap read_qm9(const Qm9Files& files, int64_t train_size = kQm9TrainSize,
                    const std::function<void(const std::string&, double)>& progress = {});
 
-/// The table of `folder`/qm9 in the data root, read from the raw files there the first time and
-/// kept beside them. Throws Io where they are missing, saying how to get them.
+/// read_qm9 of the files in `data_root`/qm9, done once: the table is kept beside them.
+/// Throws Io where files are missing, saying how to get them.
 TensorMap load_qm9(const std::string& data_root,
                    const std::function<void(const std::string&, double)>& progress = {});
 

@@ -3,12 +3,10 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <map>
-#include <mutex>
-#include <utility>
 #include <vector>
 
 #include "tessera/core/tensor_map.h"
+#include "tessera/systems/egnn/complete_edges.h"
 
 namespace tessera::egnn {
 
@@ -16,21 +14,6 @@ namespace tessera::egnn {
 struct Molecules {
   at::Tensor charges;    ///< (B, slots) int64, atomic numbers
   at::Tensor positions;  ///< (B, slots, 3), Å
-};
-
-/// Edge lists of B complete graphs of n nodes each, int64 (2, E), row-major in each graph. Every
-/// list is made once: batches of one shape share it. Safe to call from several threads.
-class CompleteEdges {
- public:
-  enum class Loops { kNone, kAll };
-  explicit CompleteEdges(Loops loops) : loops_(loops) {}
-
-  at::Tensor of(int64_t graphs, int64_t nodes) const;
-
- private:
-  Loops loops_;
-  mutable std::mutex mutex_;
-  mutable std::map<std::pair<int64_t, int64_t>, at::Tensor> lists_;
 };
 
 /// Node features of an atom: its species one-hot, times powers 0 … charge_power of Z/max_charge,

@@ -6,6 +6,7 @@
 
 #include "tessera/core/error.h"
 #include "tessera/core/rng.h"
+#include "tessera/systems/egnn/complete_edges.h"
 #include "tessera/systems/egnn/graph_sets.h"
 #include "tessera/systems/egnn/model.h"
 #include "tessera/systems/egnn/molecules.h"

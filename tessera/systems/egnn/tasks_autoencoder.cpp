@@ -7,8 +7,8 @@
 
 #include "tessera/core/error.h"
 #include "tessera/core/text.h"
+#include "tessera/systems/egnn/complete_edges.h"
 #include "tessera/systems/egnn/graph_sets.h"
-#include "tessera/systems/egnn/molecules.h"
 
 namespace tessera::egnn {
 namespace {

@@ -3,10 +3,12 @@
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
 #include "tessera/data/qm9.h"
+#include "tessera/systems/egnn/complete_edges.h"
 #include "tessera/systems/egnn/molecules.h"
 
 namespace tessera::egnn {

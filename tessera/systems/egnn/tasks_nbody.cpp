@@ -2,9 +2,10 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <array>
 
-#include "tessera/systems/egnn/molecules.h"
+#include "tessera/systems/egnn/complete_edges.h"
 #include "tessera/systems/egnn/nbody_data.h"
 
 namespace tessera::egnn {

@@ -10,6 +10,7 @@
 #include <numeric>
 
 #include "tessera/core/error.h"
+#include "tessera/io/tensor_file.h"
 #include "tessera/systems/egnn/config.h"
 #include "tessera/systems/egnn/model.h"
 
@@ -29,14 +30,19 @@ class DataRoot {
   std::filesystem::path path_;
 };
 
+const std::string& data_root() {
+  static const DataRoot root;
+  static const std::string path = root.path();
+  return path;
+}
+
 std::unique_ptr<Task> make(const std::string& name, const Json& values,
                            at::ScalarType dtype = at::kFloat) {
-  static const DataRoot root;
   const auto all = tasks();
   const TaskFactory& factory = *std::ranges::find(all, name, &TaskFactory::name);
   const auto config = factory.config();
   read_config(*config, values);
-  return factory.make(*config, {.data_root = root.path(), .dtype = dtype});
+  return factory.make(*config, {.data_root = data_root(), .dtype = dtype});
 }
 
 TensorMap batch_of(const Task& task, Split split, std::vector<int64_t> examples,
@@ -236,6 +242,38 @@ TEST(ClustersTask, trains_egnn_qm9) {
   EgnnConfig config = EgnnConfig::of("egnn_qm9");
   config.node_in_dim = 15;
   expect_trainable(*task, *small_model(config), {0, 1, 2, 3});
+}
+
+TEST(Qm9Task, reads_the_table_and_measures_in_the_papers_unit) {
+  // Four molecules in training with labels 1, 2, 3, 6: mean 3, mean absolute deviation 1.5.
+  TensorMap table;
+  for (const std::string split : {"train/", "valid/", "test/"}) {
+    table.set(split + "charges",
+              at::tensor({6, 8, 0, 1, 1, 0, 7, 1, 0, 9, 1, 0}, at::kByte).view({4, 3}));
+    table.set(split + "positions", at::arange(36, at::kFloat).view({4, 3, 3}));
+    for (const std::string property : {"homo", "alpha"}) {
+      table.set(split + property, at::tensor({1., 2., 3., 6.}, at::kDouble));
+    }
+  }
+  std::filesystem::create_directories(data_root() + "/qm9");
+  io::write_tensor_file(data_root() + "/qm9/table-1.safetensors", table);
+
+  const auto homo = make("qm9", {{"property", "homo"}}),
+             alpha = make("qm9", {{"property", "alpha"}});
+  const TensorMap batch = batch_of(*homo, Split::kTrain, {3, 1});
+  EXPECT_TRUE(at::allclose(batch.at("target"), at::tensor({2.f, -2.f / 3})));
+  EXPECT_EQ(batch.at("num_nodes").item<int64_t>(), 2);
+  // F is the last species, with Z/9 = 1 in all powers.
+  EXPECT_TRUE(at::equal(batch.at("h")[0].narrow(0, 12, 3), at::ones({3})));
+  EXPECT_NEAR(batch.at("h").sum().item<double>(), 3 + 3 * (1 + 1. / 9 + 1. / 81), 1e-6);
+
+  // A standardised error of 1 is 1.5 of the label: 1.5 bohr³, or 1.5 eV = 1500 meV.
+  const TensorMap outputs = {{"pred", batch.at("target") + 1}};
+  for (const auto& [task, mae] : {std::pair(&homo, 1500.), std::pair(&alpha, 1.5)}) {
+    Tally tally;
+    (*task)->measure(outputs, batch, tally);
+    EXPECT_NEAR((*task)->metrics(tally)[1].second, mae, 1e-3);
+  }
 }
 
 }  // namespace

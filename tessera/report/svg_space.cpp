@@ -61,7 +61,7 @@ class Scene {
   Point project(double x, double y, double z) const {
     constexpr double kTurn = 0.5, kTilt = 0.35;  // radians
     // Seen so, a cube is 1.36 of its side wide and 1.41 high.
-    const double scale = std::min(box_.width, box_.height) / 1.5;
+    const double scale = std::min(box_.width, box_.height) / 1.62;
     const double across = x * std::cos(kTurn) - y * std::sin(kTurn);
     const double depth = x * std::sin(kTurn) + y * std::cos(kTurn);
     const double up = z * std::cos(kTilt) + depth * std::sin(kTilt);

@@ -58,11 +58,10 @@ void backward_geometry(const EgclProblem<T>& p, const EgclPacked<T>& w, RowRange
   }
 }
 
-/// Through m = m̂ · gate · edge_weight. d_m becomes d_m̂.
+/// Through m = m̂ · gate · edge_weight: d_m becomes d_m̂, d_logit what goes to w_a·m̂ + b_a.
 template <class T>
 void backward_factor(const EgclProblem<T>& p, const EgclPacked<T>& w, const EgclBackward<T>& b,
-                     const EgclSums<T>& sums, RowRange edges, const T* m_hat, const T* factor,
-                     T* d_m) {
+                     RowRange edges, const T* m_hat, const T* factor, T* d_m, T* d_logit) {
   const int64_t row = p.row_size();
   for (int64_t t = 0; t < edges.count; ++t) {
     const int64_t e = edges.first + t;
@@ -70,20 +69,12 @@ void backward_factor(const EgclProblem<T>& p, const EgclPacked<T>& w, const Egcl
     const T inner = dot(d, m_hat + t * row, row);
     const T gate = p.att_w != nullptr ? b.saved.gate[e] : T(1);
     if (b.d_edge_weight != nullptr) b.d_edge_weight[p.order[e]] = inner * gate;
-    // d towards w_a·m̂ + b_a: inner·weight·gate (1 - gate).
-    const T d_logit = p.att_w != nullptr ? inner * factor[t] * (1 - gate) : T(0);
-    const Vec<T> f(factor[t]), l(d_logit);
+    d_logit[t] = inner * factor[t] * (1 - gate);  // factor holds the gate once already
+    const Vec<T> f(factor[t]), l(d_logit[t]);
     for (int64_t c = 0; c < row; c += Vec<T>::size()) {
       Vec<T> value = Vec<T>::loadu(d + c) * f;
       if (p.att_w != nullptr) value = at::vec::fmadd(l, Vec<T>::loadu(w.att_w + c), value);
       value.store(d + c);
-    }
-    if (p.att_w != nullptr && b.needs_weights) {
-      for (int64_t c = 0; c < row; c += Vec<T>::size()) {
-        at::vec::fmadd(l, Vec<T>::loadu(m_hat + t * row + c), Vec<T>::loadu(sums.att_w + c))
-            .store(sums.att_w + c);
-      }
-      *sums.att_b += d_logit;
     }
   }
 }
@@ -125,6 +116,7 @@ void backward_edges(const EgclProblem<T>& p, const EgclPacked<T>& w, const EgclB
   T* const d_z3 = scratch.take(kTileRows * row);
   T* const factor = scratch.take(kTileRows);
   T* const d_s = scratch.take(kTileRows);
+  T* const d_logit = scratch.take(kTileRows);
   T* const d_unit = scratch.take(kTileRows * p.coord_dim);
   T* const m = has_factor ? scaled : m_hat;
   const T* const none = nullptr;
@@ -142,10 +134,9 @@ void backward_edges(const EgclProblem<T>& p, const EgclPacked<T>& w, const EgclB
     }
 
     // d_m = d_agg_i, and what comes through the coordinate head.
-    for (int64_t t = 0; t < rows; ++t) {
-      const int64_t known = b.d_agg != nullptr ? d : 0;
-      copy(known, b.d_agg + p.row[edges.first + t] * d, d_m + t * row);
-      fill_zero(d_m + t * row + known, row - known);
+    fill_zero(d_m, rows * row);
+    for (int64_t t = 0; t < rows && b.d_agg != nullptr; ++t) {
+      copy(d, b.d_agg + p.row[edges.first + t] * d, d_m + t * row);
     }
     if (has_step) {
       backward_step(p, b, edges, g, d_s, d_unit);
@@ -157,7 +148,13 @@ void backward_edges(const EgclProblem<T>& p, const EgclPacked<T>& w, const EgclB
         multiply<T, true>(d, row, rows, d_z3, row, m, row, Onto::kItself, none, sums.coord_w1, row);
       }
     }
-    if (has_factor) backward_factor(p, w, b, sums, edges, m_hat, factor, d_m);
+    if (has_factor) backward_factor(p, w, b, edges, m_hat, factor, d_m, d_logit);
+    if (p.att_w != nullptr && b.needs_weights) {
+      multiply<T, true>(1, row, rows, d_logit, 1, m_hat, row, Onto::kItself, none, sums.att_w, row);
+      T total = 0;
+      for (int64_t t = 0; t < rows; ++t) total += d_logit[t];
+      *sums.att_b += total;
+    }
 
     T* const d_z2 = d_m;
     multiply_elements(rows * row, slope2, d_z2);
@@ -183,8 +180,9 @@ void backward_edges(const EgclProblem<T>& p, const EgclPacked<T>& w, const EgclB
       const T* attr_t = w.features_t + (width - p.attr_dim) * row;
       for (int64_t t = 0; t < rows; ++t) {
         T* out = b.d_edge_attr + p.order[edges.first + t] * p.attr_dim;
-        for (int64_t k = 0; k < p.attr_dim; ++k)
+        for (int64_t k = 0; k < p.attr_dim; ++k) {
           out[k] = dot(d_z1 + t * row, attr_t + k * row, row);
+        }
       }
     }
   });

@@ -96,8 +96,8 @@ void multiply(int64_t rows, int64_t cols, int64_t depth, const T* a, int64_t lda
   constexpr int kWidth = Vec<T>::size();
   int64_t j = 0;
   const auto panel = [&](auto vectors) {
-    multiply_panel<T, kTransposed, vectors>(rows, depth, a, lda, b + j, ldb, onto, bias + j, c + j,
-                                            ldc);
+    multiply_panel<T, kTransposed, vectors>(rows, depth, a, lda, b + j, ldb, onto,
+                                            onto == Onto::kBias ? bias + j : nullptr, c + j, ldc);
     j += vectors * kWidth;
   };
   while (j + kVectors * kWidth <= cols) panel(std::integral_constant<int, kVectors>{});

@@ -9,16 +9,31 @@
 namespace tessera::cli {
 namespace {
 
-/// Text as roff shows it literally: a backslash, a hyphen that is not a dash, a leading dot.
+/// The code point that begins at `i` in UTF-8; `i` moves to its last byte.
+unsigned decode(std::string_view text, size_t& i) {
+  const auto first = static_cast<unsigned char>(text[i]);
+  const int more = first >= 0xF0 ? 3 : first >= 0xE0 ? 2 : first >= 0xC0 ? 1 : 0;
+  unsigned code = more == 0 ? first : first & (0x3Fu >> more);
+  for (int k = 0; k < more && i + 1 < text.size(); ++k) {
+    code = code << 6 | (static_cast<unsigned char>(text[++i]) & 0x3Fu);
+  }
+  return code;
+}
+
+/// Text as roff shows it literally: a backslash, a hyphen that is not a dash, a leading dot, and
+/// what is not ASCII.
 std::string roff(std::string_view text) {
   std::string out;
-  for (const char c : text) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
     if (c == '\\') {
       out += "\\e";
     } else if (c == '-') {
       out += "\\-";
-    } else if ((c == '.' || c == '\'') && (out.empty() || out.back() == '\n')) {
+    } else if ((c == '.' || c == '\'') && out.empty()) {
       out += std::string("\\&") + c;
+    } else if (static_cast<unsigned char>(c) >= 0x80) {
+      out += fmt::format("\\[u{:04X}]", decode(text, i));
     } else {
       out += c;
     }

@@ -37,7 +37,7 @@ TEST(Compare, the_errors_are_the_largest_ones) {
 }
 
 TEST(Compare, shape_and_dtype_are_part_of_equality) {
-  const at::Tensor scalar = at::tensor(1.0);
+  const at::Tensor scalar = at::scalar_tensor(1.0);
   EXPECT_TRUE(holds(scalar, scalar, 0, 0));
   EXPECT_EQ(compare("x", scalar.reshape({1}), scalar, 0, 0).reason, "shape [1] instead of []");
   EXPECT_FALSE(holds(scalar.to(at::kFloat), scalar, 0, 0));
@@ -59,7 +59,7 @@ TEST(Compare, integers_are_exact_beyond_what_a_double_holds) {
   const at::Tensor big = at::tensor({(int64_t{1} << 60) + 1}, at::kLong);
   EXPECT_TRUE(holds(big, big, 0, 0));
   EXPECT_FALSE(holds(big + 1, big, 0, 0));
-  EXPECT_FALSE(holds(at::tensor({true}), at::tensor({false}), 0, 0));
+  EXPECT_FALSE(holds(at::ones(1, at::kBool), at::zeros(1, at::kBool), 0, 0));
   EXPECT_TRUE(holds(at::empty({0, 3}), at::empty({0, 3}), 0, 0));
 }
 

@@ -62,8 +62,8 @@ int export_bundle(const Arguments& arguments) {
       .split = Split::kTest,
       .generator = Rng(static_cast<uint64_t>(recipe.train.seed)).stream("example")};
   std::vector<int64_t> examples;
-  for (int64_t i = 0; i < std::min<int64_t>(4, task->size(Split::kTest)); ++i)
-    examples.push_back(i);
+  const int64_t count = std::min({int64_t{4}, recipe.train.batch_size, task->size(Split::kTest)});
+  for (int64_t i = 0; i < count; ++i) examples.push_back(i);
   const TensorMap batch = task->batch(examples, context);
   const at::NoGradGuard no_grad;
   const TensorMap outputs =

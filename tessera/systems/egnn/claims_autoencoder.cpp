@@ -21,18 +21,28 @@ constexpr double kNoEdgePercent = 100.0 * 98 / 322;
 ClaimResult symmetry(Lab& lab) {
   constexpr double kEnough = 3;  // % wrong; the authors' modules have 1.7 after 2400 updates
   const Contestant egnn = {"EGNN", "egnn/cycles", 0}, gnn = {"GNN", "egnn/cycles_gnn", 1};
-  const TrainOutcome ours = lab.train(egnn.recipe, {}), theirs = lab.train(gnn.recipe, {});
+  const TrainOutcome theirs = lab.train(gnn.recipe, {});
+  std::vector<TrainOutcome> runs;
+  std::vector<double> wrong;
+  for (const int64_t seed : {1, 2, 3}) {
+    runs.push_back(lab.train(egnn.recipe, {fmt::format("train.seed={}", seed)}));
+    wrong.push_back(metric(runs.back().test, "error_percent"));
+  }
+  std::vector<size_t> order = {0, 1, 2};
+  std::ranges::sort(order, {}, [&](size_t i) { return wrong[i]; });
+  const TrainOutcome& ours = runs[order[1]];
+
   ClaimResult result;
-  result.ours = metric(ours.test, "error_percent");
+  result.ours = wrong[order[1]];
   result.baseline = metric(theirs.test, "error_percent");
-  result.seeds = {ours.seed};
+  for (const TrainOutcome& run : runs) result.seeds.push_back(run.seed);
   result.holds = result.ours < kEnough && std::abs(*result.baseline - kNoEdgePercent) < 1e-3;
   result.detail = fmt::format(
       "Rule: the GNN without noise gets exactly the pairs wrong that “no edge” gets wrong "
-      "({:.3f} %), EGNN below {} %. Seen: GNN {:.3f} %, EGNN {:.2f} % after {} updates. EGNN "
-      "starts "
-      "from random coordinates, which tell the nodes of a cycle apart.",
-      kNoEdgePercent, kEnough, *result.baseline, result.ours, ours.steps);
+      "({:.3f} %), EGNN below {} % in the median of three seeds. Seen: GNN {:.3f} %, EGNN {:.2f}, "
+      "{:.2f} and {:.2f} % after {} updates. EGNN starts from random coordinates, which tell the "
+      "nodes of a cycle apart.",
+      kNoEdgePercent, kEnough, *result.baseline, wrong[0], wrong[1], wrong[2], ours.steps);
   result.figures.push_back(
       adjacency_figure({{egnn, ours}, {gnn, theirs}}, /*num_graphs=*/7, {{"C6", 2}, {"C10", 6}}));
   result.figures.push_back(curves_figure(

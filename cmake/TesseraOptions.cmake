@@ -89,6 +89,8 @@ function(tessera_add_cuda target)
   add_library(tessera_kernels_cuda OBJECT ${kernels})
   target_include_directories(tessera_kernels_cuda PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
   set_target_properties(tessera_kernels_cuda PROPERTIES CUDA_STANDARD 17 POSITION_INDEPENDENT_CODE ON)
+  # The problem's constexpr members serve host and device.
+  target_compile_options(tessera_kernels_cuda PRIVATE --expt-relaxed-constexpr)
   target_sources(${target} PRIVATE $<TARGET_OBJECTS:tessera_kernels_cuda> ${glue})
   target_link_libraries(${target} PRIVATE CUDA::cudart)
 endfunction()

@@ -37,7 +37,7 @@ TEST(Compare, the_errors_are_the_largest_ones) {
 }
 
 TEST(Compare, shape_and_dtype_are_part_of_equality) {
-  const at::Tensor scalar = at::scalar_tensor(1.0);
+  const at::Tensor scalar = at::scalar_tensor(1.0, at::kDouble);
   EXPECT_TRUE(holds(scalar, scalar, 0, 0));
   EXPECT_EQ(compare("x", scalar.reshape({1}), scalar, 0, 0).reason, "shape [1] instead of []");
   EXPECT_FALSE(holds(scalar.to(at::kFloat), scalar, 0, 0));

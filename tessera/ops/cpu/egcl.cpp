@@ -3,6 +3,8 @@
 #include <array>
 #include <vector>
 
+#include <algorithm>
+
 #include "tessera/ops/cpu/egcl_kernel.h"
 #include "tessera/ops/cpu/workspace.h"
 #include "tessera/ops/egcl_args.h"
@@ -180,7 +182,10 @@ EgclKept forward(const EgclArgs& args, bool keep) {
   const EgclPacked<T> w = packed_layout(p, /*backward=*/false, layout);
   EgclForward<T> f{};
   if (keep) {
-    f.saved = saved_layout<T>(p, kept.saved.template mutable_data_ptr<T>());
+    T* const base = kept.saved.template mutable_data_ptr<T>();
+    f.saved = saved_layout<T>(p, base);
+    // Not every problem has a gate and a head: equal calls give equal tensors all the same.
+    std::fill(f.saved.gate, base + kept.saved.numel(), T(0));
   } else {
     f.saved.pq = layout.take(p.num_nodes * 2 * p.row_size());
   }

@@ -1,9 +1,8 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <array>
 #include <vector>
-
-#include <algorithm>
 
 #include "tessera/ops/cpu/egcl_kernel.h"
 #include "tessera/ops/cpu/workspace.h"

@@ -147,19 +147,29 @@ inline T clamped(T value, T bound) {
   return value < -bound ? -bound : value > bound ? bound : value;
 }
 
-/// to (rows × padded(cols)) = from with element (r, c) at from[r·row_stride + c·col_stride].
+/// to (rows × padded(cols)) = from with element (r, c) at from[r·row_stride + c·col_stride]; one of
+/// the strides is 1.
 template <class T>
 void pack(int64_t rows, int64_t cols, const T* from, int64_t row_stride, int64_t col_stride, T* to,
           int64_t ld) {
-  for (int64_t r = 0; r < rows; ++r) {
-    T* row = to + r * ld;
-    const T* source = from + r * row_stride;
-    if (col_stride == 1) {
-      for (int64_t c = 0; c < cols; ++c) row[c] = source[c];
-    } else {
-      for (int64_t c = 0; c < cols; ++c) row[c] = source[c * col_stride];
+  for (int64_t r = 0; r < rows; ++r) fill_zero(to + r * ld + cols, padded(cols) - cols);
+  if (col_stride == 1) {
+    for (int64_t r = 0; r < rows; ++r) copy(cols, from + r * row_stride, to + r * ld);
+    return;
+  }
+  // Column by column would touch a cache line for each element: blocks are turned in registers.
+  constexpr int64_t kBlock = 16;
+  const int64_t whole_rows = rows - rows % kBlock, whole_cols = cols - cols % kBlock;
+  for (int64_t r = 0; r < whole_rows; r += kBlock) {
+    for (int64_t c = 0; c < whole_cols; c += kBlock) {
+      at::vec::transpose_mxn<T, kBlock, kBlock>(from + r + c * col_stride, col_stride,
+                                                to + r * ld + c, ld);
     }
-    fill_zero(row + cols, padded(cols) - cols);
+  }
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t c = r < whole_rows ? whole_cols : 0; c < cols; ++c) {
+      to[r * ld + c] = from[r + c * col_stride];
+    }
   }
 }
 

@@ -4,6 +4,7 @@
 #include "tessera/systems/lmu/model.h"
 #include "tessera/systems/lmu/procedures.h"
 #include "tessera/systems/lmu/weights.h"
+#include "tessera/systems/lmu/workloads.h"
 
 namespace tessera::lmu {
 namespace {
@@ -20,6 +21,7 @@ System system() {
           .kind = "sequence model",
           .model = model_factory<LmuConfig>(make_model),
           .procedures = procedures(),
+          .workloads = workloads(),
           .from_authors = [](const TensorMap& theirs,
                              const Config& config) { return from_authors(theirs, as_lmu(config)); },
           .to_authors = [](const TensorMap& ours,

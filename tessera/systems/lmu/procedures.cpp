@@ -20,9 +20,10 @@ TensorMap state_space(const Json& config, const TensorMap&) {
   int64_t index = 0;
   for (const Json& entry : config.at("systems")) {
     const auto order = entry.at("order").get<int64_t>();
-    const StateSpace system =
-        discretise(delay_system(order), 1 / entry.at("theta").get<double>(),
-                   discretizer_of(entry.value("discretizer", std::string("zoh"))));
+    const double theta_inv = 1 / entry.at("theta").get<double>();
+    const Discretizer kind = discretizer_of(entry.value("discretizer", std::string("zoh")));
+    const StateSpace continuous = delay_system(order);
+    const StateSpace system = discretise(continuous, theta_inv, kind);
     const int64_t shown = std::min(order, kShown);
     const std::string prefix = std::to_string(index++) + "/";
     outputs.set(prefix + "A_corner", system.A.narrow(0, 0, shown).narrow(1, 0, shown));
@@ -30,7 +31,7 @@ TensorMap state_space(const Json& config, const TensorMap&) {
     outputs.set(prefix + "A_colsum", system.A.sum(0));
     outputs.set(prefix + "A_frobenius", one(system.A.norm().item<double>()));
     outputs.set(prefix + "B", system.B);
-    outputs.set(prefix + "spectral_radius", one(spectral_radius(system)));
+    outputs.set(prefix + "spectral_radius", one(spectral_radius(continuous, theta_inv, kind)));
     outputs.set(prefix + "impulse64",
                 impulse_response(system, kImpulses).narrow(1, 0, shown).t().contiguous());
   }

@@ -58,8 +58,12 @@ at::Tensor impulse_response(const StateSpace& discrete, int64_t length) {
   return g;
 }
 
-double spectral_radius(const StateSpace& discrete) {
-  return at::linalg_eigvals(discrete.A).abs().max().item<double>();
+double spectral_radius(const StateSpace& continuous, double theta_inv, Discretizer discretizer) {
+  const at::Tensor gain = continuous.B.abs().sqrt();  // √(2i+1)
+  const at::Tensor poles =
+      at::linalg_eigvals(continuous.A / gain.unsqueeze(1) * gain.unsqueeze(0)) * theta_inv;
+  return discretizer == Discretizer::kEuler ? (1 + poles).abs().max().item<double>()
+                                            : at::real(poles).max().exp().item<double>();
 }
 
 at::Tensor legendre_decoder(const at::Tensor& fractions, int64_t order) {

@@ -34,8 +34,10 @@ StateSpace discretise_derivative(const StateSpace& continuous, const StateSpace&
 /// g_j = Ā^j B̄ for j = 0 … length−1: (length, N).
 at::Tensor impulse_response(const StateSpace& discrete, int64_t length);
 
-/// Largest magnitude of Ā's eigenvalues: above 1 the memory grows without bound.
-double spectral_radius(const StateSpace& discrete);
+/// Largest magnitude of Ā's eigenvalues: above 1 the memory grows without bound. Taken from those
+/// of A, scaled so that it is nearly normal; eigenvalues of Ā itself lose half of the digits at
+/// order 468 (README, "Accuracy").
+double spectral_radius(const StateSpace& continuous, double theta_inv, Discretizer discretizer);
 
 /// Rows P_0 … P_{order−1} at 2f − 1 for each fraction f of the window (0 now, 1 oldest): what reads
 /// u(t − fθ) out of m, (fractions, order).

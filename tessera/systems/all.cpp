@@ -1,5 +1,6 @@
 #include "tessera/systems/egnn/egnn.h"
 #include "tessera/systems/system.h"
+#include "tessera/systems/unicornn/unicornn.h"
 
 namespace tessera {
 namespace {
@@ -8,6 +9,7 @@ namespace {
 Registry<System> register_all() {
   Registry<System> registry("system");
   registry.add(egnn::system());
+  registry.add(unicornn::system());
   return registry;
 }
 

@@ -1,6 +1,7 @@
 #include "tessera/systems/egnn/egnn.h"
 #include "tessera/systems/lmu/lmu.h"
 #include "tessera/systems/system.h"
+#include "tessera/systems/unicornn/unicornn.h"
 
 namespace tessera {
 namespace {
@@ -10,6 +11,7 @@ Registry<System> register_all() {
   Registry<System> registry("system");
   registry.add(egnn::system());
   registry.add(lmu::system());
+  registry.add(unicornn::system());
   return registry;
 }
 

@@ -1,0 +1,23 @@
+#include "tessera/systems/unicornn/unicornn.h"
+
+#include "tessera/systems/unicornn/config.h"
+#include "tessera/systems/unicornn/losses.h"
+#include "tessera/systems/unicornn/model.h"
+#include "tessera/systems/unicornn/procedures.h"
+#include "tessera/systems/unicornn/workloads.h"
+
+namespace tessera::unicornn {
+
+System system() {
+  return {.name = "unicornn",
+          .title = "UnICORNN: A recurrent model for learning very long time dependencies",
+          .paper = "T. K. Rusch, S. Mishra, ICML 2021, PMLR 139:9168-9178, arXiv 2103.05487",
+          .reference = "tk-rusch/unicornn@35b243d (no licence)",
+          .kind = "sequence model",
+          .model = model_factory<UnicornnConfig>(make_model),
+          .procedures = procedures(),
+          .workloads = workloads(),
+          .trace_loss = trace_loss};
+}
+
+}  // namespace tessera::unicornn

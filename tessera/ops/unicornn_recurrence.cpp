@@ -256,8 +256,8 @@ Triple run_autograd(const UnicornnArgs& args) {
     at::AutoDispatchBelowADInplaceOrView below;
     return call_op(args);
   }
+  check(args);
   if (!is_fused(args)) {
-    check(args);
     const UnicornnResult result = plain(args);
     return {result.y, result.state.y, result.state.z};
   }

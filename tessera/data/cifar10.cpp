@@ -116,8 +116,8 @@ ImageData read_archive(const std::string& path) {
       append(*set, start, file->data, path + "/" + file->name);
       ++seen[name];
     } else if (name == kMetaFile) {
-      data.class_names = class_names(
-          {reinterpret_cast<const char*>(file->data.data()), file->data.size()});
+      data.class_names =
+          class_names({reinterpret_cast<const char*>(file->data.data()), file->data.size()});
     }
   }
   if (seen.size() != kTrainFiles.size() + 1) {

@@ -24,7 +24,8 @@ struct ImageData {
 const std::vector<std::string>& image_set_names();
 
 /// Reads a set by name from the data root; `subset` (3,000 images of MNIST) ships with the library.
-/// Throws InvalidArgument (unknown name), Io (not there, with the command that fetches it), BadFile.
+/// Throws InvalidArgument (unknown name), Io (not there, with the command that fetches it),
+/// BadFile.
 ImageData load_images(const std::string& name, const std::string& data_root);
 
 }  // namespace tessera::data

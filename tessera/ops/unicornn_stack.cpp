@@ -103,23 +103,49 @@ bool is_fused(const UnicornnStackArgs& args) {
 
 // ---- Gradient -----------------------------------------------------------------------------------
 
+/// The tensors that are there, and where: autograd takes no undefined ones.
+struct Present {
+  std::vector<at::Tensor> tensors;
+  std::vector<int64_t> places;
+  int64_t count = 0;  // with the absent ones
+
+  explicit Present(const std::vector<at::Tensor>& all) : count(static_cast<int64_t>(all.size())) {
+    for (int64_t i = 0; i < count; ++i) {
+      if (!all[static_cast<size_t>(i)].defined()) continue;
+      tensors.push_back(all[static_cast<size_t>(i)]);
+      places.push_back(i);
+    }
+  }
+  /// Values of the present ones, undefined ones between.
+  static std::vector<at::Tensor> spread(at::TensorList present, const std::vector<int64_t>& places,
+                                        int64_t count) {
+    std::vector<at::Tensor> all(static_cast<size_t>(count));
+    for (size_t k = 0; k < places.size(); ++k) all[static_cast<size_t>(places[k])] = present[k];
+    return all;
+  }
+};
+
 struct StackFunction : torch::autograd::Function<StackFunction> {
   using Context = torch::autograd::AutogradContext;
   using Variables = torch::autograd::variable_list;
 
-  static Variables forward(Context* context, at::TensorList tensors, const std::vector<double>& dt,
+  static Variables forward(Context* context, at::TensorList present,
+                           const std::vector<int64_t>& places, const std::vector<double>& dt,
                            const UnicornnStackOptions& options) {
-    const UnicornnStackArgs args = with_tensors(tensors.vec(), dt, options);
+    const auto count = kStackLayers + static_cast<int64_t>(dt.size()) * kLayerTensors;
+    const Variables tensors = Present::spread(present, places, count);
+    const UnicornnStackArgs args = with_tensors(tensors, dt, options);
     at::AutoDispatchBelowADInplaceOrView below;
     UnicornnStackKept kept = unicornn_stack_cpu(args, /*keep=*/true);
     const auto& [y, y_n, z_n] = kept.result;
 
-    Variables saved = tensors.vec();
+    Variables saved = tensors;
     saved.push_back(y_n);
     saved.push_back(z_n);
     saved.insert(saved.end(), kept.drives.begin(), kept.drives.end());
     context->set_materialize_grads(false);
     context->save_for_backward(std::move(saved));
+    context->saved_data["places"] = places;
     context->saved_data["dt"] = dt;
     context->saved_data["alpha"] = options.alpha;
     context->saved_data["residual"] = static_cast<int64_t>(options.residual);
@@ -141,21 +167,29 @@ struct StackFunction : torch::autograd::Function<StackFunction> {
     const Variables saved = context->get_saved_variables();
     const auto count = kStackLayers + static_cast<int64_t>(dt.size()) * kLayerTensors;
     Variables tensors(saved.begin(), saved.begin() + count);
-    std::vector<bool> needs;
-    for (size_t i = 0; i < tensors.size(); ++i) {
-      needs.push_back(tensors[i].defined() && context->needs_input_grad(i));
+    const std::vector<int64_t> places = data["places"].toIntVector();
+    std::vector<bool> needs(tensors.size(), false);
+    for (size_t k = 0; k < places.size(); ++k) {
+      needs[static_cast<size_t>(places[k])] = context->needs_input_grad(k);
     }
-    Variables result(tensors.size() + 2);  // nothing flows to the options
-    if (at::GradMode::is_enabled()) {
-      differentiate_plain(tensors, dt, options, needs, d, result);
+    Variables all(tensors.size());
+    // Of the present ones, then of the three options, to which nothing flows.
+    const auto of_present = [&] {
+      Variables result;
+      for (const int64_t place : places) result.push_back(all[static_cast<size_t>(place)]);
+      result.resize(places.size() + 3);
       return result;
+    };
+    if (at::GradMode::is_enabled()) {
+      differentiate_plain(tensors, dt, options, needs, d, all);
+      return of_present();
     }
     const Variables drives(saved.begin() + count + 2, saved.end());
     const Variables found = unicornn_stack_backward_cpu(
         {d[0], d[1], d[2]}, {saved[tensors.size()], saved[tensors.size() + 1]}, drives,
         with_tensors(tensors, dt, options), needs);
-    std::copy(found.begin(), found.end(), result.begin());
-    return result;
+    std::copy(found.begin(), found.end(), all.begin());
+    return of_present();
   }
 
   /// Gradients that can be differentiated again: those of the plain composition, of aliases of the
@@ -209,7 +243,9 @@ UnicornnStackResult unicornn_stack(const at::Tensor& x,
   }
   std::vector<double> dt;
   for (const UnicornnStackLayer& layer : layers) dt.push_back(layer.dt);
-  const auto out = StackFunction::apply(at::TensorList(tensors), dt, options);
+  const Present present(tensors);
+  const auto out =
+      StackFunction::apply(at::TensorList(present.tensors), present.places, dt, options);
   return {.y = out[0], .y_n = out[1], .z_n = out[2]};
 }
 

@@ -166,7 +166,7 @@ TEST(UnicornnStack, refuses_arguments_that_do_not_fit) {
   expect_refused("T-OSC-04", "b of layer 0", pass([](auto& b) { b.layers[0].b = b.x; }));
   expect_refused("T-OSC-04", "c of layer 0", pass([](auto& b) { b.layers[0].c = b.x; }));
   expect_refused("T-OSC-04", "residual of layer 2",
-                 pass([](auto& b) { b.layers[2].residual = {}; }));
+                 pass([](auto& b) { b.layers[2].residual = at::Tensor(); }));
   expect_refused("T-OSC-07", "one dtype", pass([](auto& b) { b.x = b.x.detach().to(at::kFloat); }));
 }
 

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <array>
+
 #include "tessera/ops/cpu/unicornn_recurrence_kernel.h"
 #include "tessera/ops/cpu/workspace.h"
 #include "tessera/ops/unicornn_recurrence.h"
@@ -31,7 +33,7 @@ class UnicornnLayer {
  public:
   UnicornnLayer(const UnicornnOscillators& oscillators, int64_t batch)
       : c_(oscillators.c), dt_(oscillators.dt) {
-    const at::IntArrayRef plane = {batch, oscillators.w.size(0)};
+    const std::array<int64_t, 2> plane = {batch, oscillators.w.size(0)};
     w_ = oscillators.w.expand(plane).contiguous();
     // In double: float would round dt·sigmoid(c) twice.
     s_ = (at::sigmoid(c_.to(at::kDouble)) * dt_).to(c_.scalar_type()).expand(plane).contiguous();

@@ -1,5 +1,7 @@
 #include "tessera/systems/unicornn/unicornn.h"
 
+#include "tessera/systems/sequence_tasks.h"
+#include "tessera/systems/unicornn/claims.h"
 #include "tessera/systems/unicornn/config.h"
 #include "tessera/systems/unicornn/losses.h"
 #include "tessera/systems/unicornn/model.h"
@@ -15,8 +17,11 @@ System system() {
           .reference = "tk-rusch/unicornn@35b243d (no licence)",
           .kind = "sequence model",
           .model = model_factory<UnicornnConfig>(make_model),
+          .tasks = {psmnist_task(), noise_padded_task()},
           .procedures = procedures(),
+          .claims = claims(),
           .workloads = workloads(),
+          .data = sequence_data_sources(),
           .trace_loss = trace_loss};
 }
 

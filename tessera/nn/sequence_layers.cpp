@@ -21,7 +21,7 @@ class AtenLayer final : public SequenceLayer {
   AtenLayer(const std::string& kind, int64_t gates, int64_t input_dim, int64_t hidden_dim)
       : kind_(kind), hidden_dim_(hidden_dim) {
     const int64_t rows = gates * hidden_dim;
-    parameters_ = {
+    weights_ = {
         register_parameter("weight_ih", uniform({rows, input_dim}, hidden_dim)),
         register_parameter("weight_hh", uniform({rows, hidden_dim}, hidden_dim)),
         register_parameter("bias_ih", uniform({rows}, hidden_dim)),
@@ -30,24 +30,22 @@ class AtenLayer final : public SequenceLayer {
   }
 
   at::Tensor forward(const at::Tensor& x_TBD) override {
-    // Asked for each time: moving a module to another dtype replaces its parameters' storage.
-    const std::vector<at::Tensor> weights = parameters(/*recurse=*/false);
     const at::Tensor zero = at::zeros({1, x_TBD.size(1), hidden_dim_}, x_TBD.options());
     const auto run = [&](auto function) {
-      return std::get<0>(function(x_TBD, zero, weights, /*has_biases=*/true, /*num_layers=*/1,
+      return std::get<0>(function(x_TBD, zero, weights_, /*has_biases=*/true, /*num_layers=*/1,
                                   /*dropout=*/0.0, is_training(), /*bidirectional=*/false,
                                   /*batch_first=*/false));
     };
     if (kind_ == "gru") return run([](auto&&... a) { return at::gru(a...); });
     if (kind_ == "rnn") return run([](auto&&... a) { return at::rnn_tanh(a...); });
     return std::get<0>(
-        at::lstm(x_TBD, {zero, zero}, weights, true, 1, 0.0, is_training(), false, false));
+        at::lstm(x_TBD, {zero, zero}, weights_, true, 1, 0.0, is_training(), false, false));
   }
 
  private:
   std::string kind_;
   int64_t hidden_dim_;
-  std::vector<at::Tensor> parameters_;
+  std::vector<at::Tensor> weights_;
 };
 
 /// Rusch and Mishra 2021: damped, driven oscillators.

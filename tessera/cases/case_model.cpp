@@ -14,8 +14,9 @@ CaseModel make_case_model(const CaseFile& it, at::Device device) {
   CaseModel model;
   model.module = system.model.make(*config);
   model.module->to(it.dtype);
-  TensorMap weights = system.from_authors ? system.from_authors(it.weights, *config) : it.weights;
+  TensorMap weights = it.weights;
   weights.merge(it.buffers);
+  if (system.from_authors) weights = system.from_authors(weights, *config);
   load_weights(*model.module, weights);
   model.module->to(device);
   model.module->train(it.training);

@@ -48,12 +48,6 @@ struct TraceRules {
       if (!value.is_number()) refuse(std::string("train.") + key + " is a number", value.dump());
       return value.get<double>();
     };
-    if (it.train.contains("constraint") && !it.train["constraint"].is_null()) {
-      fail<Unsupported>({.where = "case",
-                         .rule = it.path + ": train.constraint is not known here",
-                         .got = it.train["constraint"].dump(),
-                         .id = "T-CASE-07"});
-    }
     steps = static_cast<int64_t>(number("steps", 0));
     if (steps < 1) refuse("train.steps is at least 1", std::to_string(steps));
     optimizer = object("optimizer", {{"name", "adam"}});
@@ -118,6 +112,8 @@ TensorMap run_trace(const CaseFile& it, at::Device device) {
     loss.backward();
     if (rules.grad_clip_norm > 0) train::clip_grad_norm(parameters, rules.grad_clip_norm);
     optimizer->step();
+    // What train.constraint says is the model's own rule.
+    model.module->constrain();
     losses.push_back(loss.item<double>());
     rates.push_back(lr);
   }

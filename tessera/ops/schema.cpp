@@ -10,6 +10,10 @@
   "str activation=\"silu\", str coord_norm=\"none\", bool coord_tanh=False, "             \
   "bool coord_mean=True, float? coord_clamp=None"
 
+#define TESSERA_LMU_CELL_ARGUMENTS                                                        \
+  "Tensor u, Tensor h, Tensor h0, Tensor m0, Tensor e_h, Tensor e_m, Tensor W_h, Tensor " \
+  "W_m, Tensor A, Tensor B"
+
 #define TESSERA_PERCEPTRON_ARGUMENTS                                              \
   "Tensor x, Tensor? y, Tensor? z, Tensor w1, Tensor b1, Tensor w2, Tensor? b2, " \
   "str activation=\"silu\", bool residual=False"
@@ -24,6 +28,19 @@ TORCH_LIBRARY(tessera, m) {
       "Tensor, Tensor, Tensor)");
   // egcl that also returns what egcl_backward reads.
   m.def("egcl_forward(" TESSERA_EGCL_ARGUMENTS ") -> (Tensor agg, Tensor x_delta, Tensor saved)");
+  m.def("lmu_cell(" TESSERA_LMU_CELL_ARGUMENTS ") -> (Tensor h, Tensor m_n)");
+  // The results are the gradients of the ten arguments.
+  m.def(
+      "lmu_cell_backward(Tensor? d_h, Tensor? d_m_n, Tensor h_all, Tensor m_all, Tensor u_all, "
+      "bool[10] needs, " TESSERA_LMU_CELL_ARGUMENTS
+      ") -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
+  // lmu_cell that also returns what lmu_cell_backward reads.
+  m.def("lmu_cell_forward(" TESSERA_LMU_CELL_ARGUMENTS
+        ") -> (Tensor h, Tensor m_n, Tensor m_all, Tensor u_all)");
+  m.def("lmu_final_state(Tensor u, Tensor impulse) -> Tensor");
+  m.def(
+      "lmu_final_state_backward(Tensor d_m, Tensor u, Tensor impulse, bool[2] needs) -> (Tensor, "
+      "Tensor)");
   m.def("perceptron(" TESSERA_PERCEPTRON_ARGUMENTS ") -> Tensor");
   // The results are the gradients of x, y, z, w1, b1, w2 and b2.
   m.def("perceptron_backward(Tensor d_out, Tensor z1, bool[7] needs, " TESSERA_PERCEPTRON_ARGUMENTS

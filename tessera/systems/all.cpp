@@ -1,4 +1,5 @@
 #include "tessera/systems/egnn/egnn.h"
+#include "tessera/systems/lmu/lmu.h"
 #include "tessera/systems/system.h"
 
 namespace tessera {
@@ -8,6 +9,7 @@ namespace {
 Registry<System> register_all() {
   Registry<System> registry("system");
   registry.add(egnn::system());
+  registry.add(lmu::system());
   return registry;
 }
 

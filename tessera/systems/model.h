@@ -18,6 +18,9 @@ class Model : public torch::nn::Module {
   /// and derives what it can (a complete edge list from an adjacency matrix, say).
   virtual TensorMap run(const TensorMap& inputs) = 0;
 
+  /// Brings parameters back to where they must lie (1/θ ≥ 0); called after each update.
+  virtual void constrain() {}
+
   /// Buffers that load_weights may leave at their constructed values when a file lacks them.
   virtual bool is_derived(const std::string& buffer_name) const;
 };

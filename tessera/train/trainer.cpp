@@ -324,6 +324,7 @@ void Trainer::update() {
   const Clock::time_point ready = Clock::now();
   if (config_.grad_clip_norm > 0) clip_grad_norm(parameters_, config_.grad_clip_norm);
   optimizer_->step();
+  model_->constrain();
   optimizer_->zero_grad();
   if (ema_) ema_->update();
   const Clock::time_point end = Clock::now();

@@ -5,6 +5,7 @@
 
 #include "tessera/core/error.h"
 #include "tessera/core/text.h"
+#include "tessera/nn/convnet/fused_conv.h"
 #include "tessera/nn/convnet/init.h"
 
 namespace tessera::nn {
@@ -40,10 +41,23 @@ LayerTensors register_layer(torch::nn::Module& owner, const Layer& layer, const 
 }  // namespace
 
 ConvNet::ConvNet(Network network, torch::nn::Module& owner)
-    : network_(std::move(network)), schedule_(network_) {
+    : network_(std::move(network)),
+      schedule_(network_),
+      has_fused_relu_(network_.layers.size(), false),
+      is_fused_relu_(network_.layers.size(), false) {
   const TensorMap drawn = draw_weights(network_, Initialisation::kTorch);
   for (const Layer& layer : network_.layers) {
     tensors_.push_back(register_layer(owner, layer, drawn));
+  }
+  for (size_t i = 0; i < network_.layers.size(); ++i) {
+    const Layer& layer = network_.layers[i];
+    const std::vector<std::string> readers = consumers(network_, layer.name);
+    if (layer.kind != LayerKind::kConv || readers.size() != 1) continue;
+    const Layer& reader = network_.layer(readers.front());
+    if (reader.kind == LayerKind::kActivation && reader.activation == ops::Activation::kRelu) {
+      has_fused_relu_[i] = true;
+      is_fused_relu_[network_.find(reader.name)] = true;
+    }
   }
 }
 
@@ -59,7 +73,16 @@ at::Tensor ConvNet::forward(const at::Tensor& x, Mode mode) const {
                            .got = c10::str(x.sizes()),
                            .id = "T-NET-11"});
   }
-  return schedule_.run(x, [&](size_t i, std::span<const at::Tensor> inputs) {
+  const bool is_onednn = runs_onednn_conv(x);
+  const bool is_inference = !at::GradMode::is_enabled() && mode == Mode::kEvaluate;
+  const at::Tensor maps = is_onednn ? x.contiguous(at::MemoryFormat::ChannelsLast) : x;
+  return schedule_.run(maps, [&](size_t i, std::span<const at::Tensor> inputs) {
+    if (is_onednn && is_inference) {
+      if (has_fused_relu_[i]) {
+        return conv_relu(network_.layers[i], tensors_[i], inputs.front());
+      }
+      if (is_fused_relu_[i]) return inputs.front();
+    }
     return apply(network_.layers[i], tensors_[i], inputs, mode);
   });
 }

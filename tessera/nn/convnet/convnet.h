@@ -30,6 +30,8 @@ class ConvNet {
   Network network_;
   Schedule schedule_;
   std::vector<LayerTensors> tensors_;
+  std::vector<bool> has_fused_relu_;  ///< a conv whose only reader is a ReLU: one pass in inference
+  std::vector<bool> is_fused_relu_;   ///< that ReLU
 };
 
 /// A network as a module of its own, for callers without a model around it.

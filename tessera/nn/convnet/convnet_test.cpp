@@ -132,6 +132,25 @@ TEST(ConvNet, dtype_and_device_of_the_owner_reach_the_layers) {
   EXPECT_EQ(module->forward(random_images(module->network())).scalar_type(), at::kDouble);
 }
 
+TEST(ConvNet, one_pass_convolutions_are_as_accurate_as_plain_ones) {
+  for (const char* name : {"lol/goldnumber-fraction", "roundabout", "mobilenet_v1"}) {
+    Network network = networks().at(name).make();
+    if (network.input.height > 64) network.input.height = network.input.width = 64;
+    const TensorMap weights = random_weights(network);
+    const auto module = build(network, weights);
+    module->eval();
+    const at::NoGradGuard no_grad;
+    const at::Tensor x = random_images(network);
+    const at::Tensor exact = module->forward(x);
+    module->to(at::kFloat);
+    TensorMap rounded;
+    for (const auto& [key, tensor] : weights) rounded.set(key, tensor.to(at::kFloat));
+    const auto error = [&](const at::Tensor& y) { return (y - exact).norm().item<double>(); };
+    const double plain = error(evaluate(network, rounded, x.to(at::kFloat)));
+    EXPECT_LE(error(module->forward(x.to(at::kFloat))), 2 * plain) << name;
+  }
+}
+
 TEST(FoldBatchNorm, outputs_stay) {
   for (const bool is_bottleneck : {false, true}) {
     const Network network = small_resnet(is_bottleneck);

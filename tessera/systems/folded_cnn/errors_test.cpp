@@ -84,6 +84,14 @@ TEST(FoldedCnnErrors, inputs_that_do_not_fit) {
             "T-FCNN-14");
 }
 
+TEST(FoldedCnnErrors, distillation_needs_a_teachers_logits) {
+  const auto model = small_model({{"fold", 2}, {"loss", "mse_logits"}});
+  const TensorMap inputs{{"images", random_images(4)}, {"target", at::zeros({4}, at::kLong)}};
+  EXPECT_TRUE(model->run(inputs).contains("cross_entropy"));
+  model->train();
+  EXPECT_EQ(error_of([&] { model->run(inputs); }), "T-FCNN-14");
+}
+
 TEST(FoldedCnnErrors, curricula_and_arguments_of_procedures) {
   const CurriculumRules published = CurriculumRules::published(10, 2);
   for (const Json& json : std::vector<Json>{{{"init_classes", 0}},

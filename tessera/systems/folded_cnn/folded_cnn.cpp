@@ -1,8 +1,11 @@
 #include "tessera/systems/folded_cnn/folded_cnn.h"
 
+#include "tessera/systems/folded_cnn/claims.h"
 #include "tessera/systems/folded_cnn/config.h"
 #include "tessera/systems/folded_cnn/model.h"
 #include "tessera/systems/folded_cnn/procedures.h"
+#include "tessera/systems/folded_cnn/tasks.h"
+#include "tessera/systems/folded_cnn/workloads.h"
 
 namespace tessera::folded_cnn {
 
@@ -18,7 +21,10 @@ System system() {
       .reference = "msr-fiddle/folded-cnns@c87ac63 (MIT)",
       .kind = "method on a convnet",
       .model = model_factory<FoldedCnnConfig>(make_model),
+      .tasks = tasks(),
       .procedures = procedures(),
+      .claims = claims(),
+      .workloads = workloads(),
       .trace_loss =
           [](const Json& spec, const TensorMap& outputs, const TensorMap& inputs) {
             const std::string name = spec.value("name", "cross_entropy");

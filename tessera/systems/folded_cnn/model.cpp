@@ -62,7 +62,10 @@ TensorMap FoldedCnn::run(const TensorMap& inputs) {
       refuse("there is a target for each of the " + std::to_string(images.size(0)) + " images",
              c10::str(target->sizes()), "T-FCNN-12");
     }
-    const std::string loss = target->is_floating_point() ? "mse_logits" : "cross_entropy";
+    // Held-out images have classes alone, also under a teacher.
+    const bool is_taught = config_.loss == "mse_logits" && is_training();
+    const std::string loss =
+        is_taught || target->is_floating_point() ? "mse_logits" : "cross_entropy";
     outputs.set(loss, loss_of(loss, out.logits, target->narrow(0, 0, out.logits.size(0))));
   }
   if (is_training()) {

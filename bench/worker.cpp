@@ -42,13 +42,18 @@ Json time_workload(const System& system, const Workload& workload, int repeats) 
     parameters.emplace_back(item.key(), item.value());
   const auto optimizer = train::Optimizer::make(instance.optimizer, parameters);
 
+  const TensorMap& train_inputs =
+      instance.train_inputs.empty() ? instance.inputs : instance.train_inputs;
+
+  model.eval();
   const double forward = median_ms(repeats, [&] {
     const torch::NoGradGuard no_grad;
     model.run(instance.inputs);
   });
+  model.train();
   const double step = median_ms(repeats, [&] {
     optimizer->zero_grad();
-    instance.loss(model.run(instance.inputs), instance.inputs).backward();
+    instance.loss(model.run(train_inputs), train_inputs).backward();
     optimizer->step();
   });
   rusage usage{};

@@ -56,6 +56,16 @@ std::vector<std::string> groups() {
   return list;
 }
 
+/// What may follow the first word of a group. It may be a verb by itself too (`info`).
+std::vector<std::string> second_words(std::string_view group) {
+  std::vector<std::string> list = verb_words(group);
+  for (const Verb& verb : verbs()) {
+    if (verb.name != group) continue;
+    for (const std::string& word : candidates(verb.complete)) list.push_back(word);
+  }
+  return list;
+}
+
 std::vector<std::string> option_words(const Verb& verb) {
   std::vector<std::string> list{"--help"};
   for (const Option& option : shown_options(verb)) list.push_back("--" + std::string(option.name));
@@ -81,8 +91,9 @@ void print_bash() {
     line(
         "    {})\n      if [ \"$COMP_CWORD\" -eq 2 ]; then\n"
         "        COMPREPLY=($(compgen -W \"{}\" -- \"$word\"))\n        return\n      fi\n"
-        "      verb=\"$verb ${{COMP_WORDS[2]}}\";;",
-        group, words(verb_words(group)));
+        "      case \" {} \" in *\" ${{COMP_WORDS[2]}} \"*) verb=\"$verb ${{COMP_WORDS[2]}}\";; "
+        "esac;;",
+        group, words(second_words(group)), words(verb_words(group)));
   }
   put("  esac\n  case \"$verb $before\" in\n");
   for (const Verb& verb : verbs()) {

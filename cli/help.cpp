@@ -64,6 +64,7 @@ std::string help(const Verb& verb) {
 std::string group_help(std::string_view group) {
   Table rows;
   for (const Verb& verb : verbs()) {
+    if (verb.name == group) return "";  // a verb by itself too, whose own help is asked for
     if (group_of(verb) == group) {
       rows.add(
           {std::string(verb.name) + " " + std::string(verb.arguments), std::string(verb.summary)});

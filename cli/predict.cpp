@@ -25,7 +25,7 @@ int predict(const Arguments& arguments) {
                               : io::read_tensor_file(path).tensors;
   const Trained trained = open_trained(arguments);
   const at::NoGradGuard no_grad;
-  const TensorMap outputs = trained.model->run(
+  const TensorMap outputs = trained.model->predict(
       given.to(train::device_of(trained.recipe.run), train::dtype_of(trained.recipe.run)));
   io::write_tensor_file(arguments.get("output"), outputs, {{"recipe", trained.recipe.name}});
   for (const auto& [name, tensor] : outputs) {

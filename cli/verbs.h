@@ -49,6 +49,7 @@ const Verb& take_verb(std::vector<std::string>& words);
 /// The verbs, one function in the file of its name.
 int list(const Arguments&);
 int info(const Arguments&);
+int info_network(const Arguments&);
 int train(const Arguments&);
 int eval(const Arguments&);
 int predict(const Arguments&);

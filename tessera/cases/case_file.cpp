@@ -104,6 +104,8 @@ CaseFile parse_case(const io::TensorFile& file, const std::string& path) {
   it.source = metadata.text("source");
   it.note = metadata.text("note");
   it.training = metadata.text("training") != "false";
+  const Json mode = it.config.value("mode", Json());
+  if (mode == "train" || mode == "eval") it.training = mode == "train";
   // Integer procedures carry dtype "int64"; their arithmetic, where there is any, is float.
   if (metadata.text("dtype") == "float64") it.dtype = at::kDouble;
 

@@ -23,7 +23,7 @@ struct CaseFile {
   Json train;                         ///< of a trace: steps, optimizer, schedule, loss, …
   std::string procedure;              ///< of kind procedure
   at::ScalarType dtype = at::kFloat;  ///< of weights and arithmetic
-  bool training = true;               ///< the model's mode: metadata `training`
+  bool training = true;               ///< the model's mode: metadata `training`, config `mode`
   double rtol = 0, atol = 0;
   std::string source, note;  ///< which file of the authors' at which commit; remarks
 

@@ -8,8 +8,11 @@ CaseModel make_case_model(const CaseFile& it, at::Device device) {
   const System& system = *it.system;
   const std::shared_ptr<Config> config = system.model.config();
   Origins origins;
-  for (const auto& [key, value] : it.config.items()) origins[key] = it.path;
-  read_config(*config, it.config, "", origins);
+  Json values = it.config;
+  // The mode is the runner's, unless the system has a key of that name.
+  if (!write_config(*config).contains("mode")) values.erase("mode");
+  for (const auto& [key, value] : values.items()) origins[key] = it.path;
+  read_config(*config, values, "", origins);
 
   CaseModel model;
   model.module = system.model.make(*config);

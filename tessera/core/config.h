@@ -27,9 +27,10 @@ struct FieldInfo {
 };
 
 /// The types a field can have. optional<> reads null (TOML: the word "none").
-using FieldPointer = std::variant<bool*, int64_t*, double*, std::string*, std::optional<int64_t>*,
-                                  std::optional<double>*, std::vector<int64_t>*,
-                                  std::vector<double>*, std::vector<std::string>*, Json*>;
+using FieldPointer =
+    std::variant<bool*, int64_t*, double*, std::string*, std::optional<int64_t>*,
+                 std::optional<double>*, std::optional<std::string>*, std::vector<int64_t>*,
+                 std::vector<double>*, std::vector<std::string>*, Json*>;
 
 struct Field {
   std::string name;

@@ -1,4 +1,5 @@
 #include "tessera/systems/egnn/egnn.h"
+#include "tessera/systems/folded_cnn/folded_cnn.h"
 #include "tessera/systems/lmu/lmu.h"
 #include "tessera/systems/system.h"
 #include "tessera/systems/unicornn/unicornn.h"
@@ -10,6 +11,7 @@ namespace {
 Registry<System> register_all() {
   Registry<System> registry("system");
   registry.add(egnn::system());
+  registry.add(folded_cnn::system());
   registry.add(lmu::system());
   registry.add(unicornn::system());
   return registry;

@@ -18,6 +18,10 @@ class Model : public torch::nn::Module {
   /// and derives what it can (a complete edge list from an adjacency matrix, say).
   virtual TensorMap run(const TensorMap& inputs) = 0;
 
+  /// What `predict` asks: run(), but with an output for every example, also where run() works on
+  /// groups of examples and leaves an incomplete one out.
+  virtual TensorMap predict(const TensorMap& inputs) { return run(inputs); }
+
   /// Brings parameters back to where they must lie (1/θ ≥ 0); called after each update.
   virtual void constrain() {}
 

@@ -52,6 +52,10 @@ class Task {
  public:
   virtual ~Task() = default;
 
+  /// Called before the batches of an epoch (from 0), also when a run goes on in its midst; what is
+  /// evaluated afterwards belongs to that epoch. For data that change with time: a curriculum.
+  virtual void begin_epoch(int64_t epoch) { (void)epoch; }
+
   /// Number of examples of a split.
   virtual int64_t size(Split split) const = 0;
   /// Collates examples into the model's inputs and the loss's targets.

@@ -14,6 +14,7 @@ namespace tessera {
 struct WorkloadInstance {
   std::shared_ptr<Model> model;
   TensorMap inputs;
+  TensorMap train_inputs;  ///< of the training step; empty: inputs
   std::function<at::Tensor(const TensorMap& outputs, const TensorMap& inputs)> loss;
   Json optimizer;  ///< {"name": "adam", "lr": …}, as in a trace case
 };

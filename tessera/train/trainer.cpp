@@ -281,6 +281,7 @@ TrainOutcome Trainer::run() {
 
 at::Tensor Trainer::forward_backward(std::span<const int64_t> examples, int64_t micro_batches) {
   const Clock::time_point begin = Clock::now();
+  task_->begin_epoch(loader_->epoch());
   BatchContext context{Split::kTrain, rng_.stream("noise")};
   TensorMap batch = task_->batch(examples, context);
   if (!device_.is_cpu()) batch = batch.to(device_, dtype_of(recipe_.run));

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-VERBS = ["list", "info", "train", "eval", "predict", "reproduce", "bench", "case check", "case run",
+VERBS = ["list", "info network", "info", "train", "eval", "predict", "reproduce", "bench", "case check", "case run",
          "convert", "export", "data list", "data get", "data check", "runs list", "runs show",
          "runs compare", "doctor", "completions", "man", "version"]
 
@@ -42,6 +42,9 @@ def test_without_a_verb_the_overview_goes_to_standard_error(run):
     (["list", "--jsn"], 'Did you mean "--json"?'),
     (["info"], "Usage: tessera info SYSTEM"),
     (["info", "egnm"], 'Did you mean "egnn"?'),
+    (["info", "network", "resnt18"], 'Did you mean "resnet18"?'),
+    (["info", "network", "coral", "--bytes", "two"], "--bytes is a number above 0"),
+    (["info", "network", "coral", "--fold", "0"], "--fold"),
     (["train"], "RECIPE or --resume RUN"),
     (["doctor", "--threads", "two"], "--threads is an integer"),
     (["doctor", "--threads"], "--threads takes a value"),
@@ -53,6 +56,17 @@ def test_a_wrong_word_is_refused_with_the_next_step(run, words, hint):
     done = run(*words, code=2)
     assert hint in done.stderr and done.stdout == ""
     assert done.stderr.count("\n") == 1
+
+
+def test_info_network_counts_as_the_calculators_of_folded_cnns(run):
+    assert "lol/goldnumber-fraction" in run("info", "network").stdout
+    for fold, intensity in [("1", 87.33), ("2", 126.73), ("4", 187.79)]:
+        shown = json.loads(run("info", "network", "lol/goldnumber-fraction", "--fold", fold,
+                               "--json").stdout)
+        assert abs(shown["intensity"] - intensity) < 0.01
+        assert shown["images_per_input"] == int(fold)
+    table = run("info", "network", "resnet50").stdout
+    assert "layer4.2.add" in table and "25557032 parameters" in table
 
 
 def test_list_and_info_are_read_by_programs(run):

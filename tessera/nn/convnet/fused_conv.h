@@ -1,0 +1,16 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "tessera/nn/convnet/evaluate.h"
+
+namespace tessera::nn {
+
+/// Whether oneDNN computes convolutions of x: float32 on the CPU of a torch with oneDNN. It reads
+/// channels-last maps as they are, and blocks all others before each layer and back behind it.
+bool runs_onednn_conv(const at::Tensor& x);
+
+/// ReLU(conv(x)) in one pass, without gradients. Only where runs_onednn_conv(x).
+at::Tensor conv_relu(const Layer& layer, const LayerTensors& tensors, const at::Tensor& x);
+
+}  // namespace tessera::nn

@@ -62,10 +62,10 @@ at::Tensor recurrent_states(const at::Tensor& u, const at::Tensor& m0, const Ker
 }
 
 at::Tensor fft_states(const at::Tensor& u, const Kernels& kernels) {
-  const int64_t length = u.size(1);
-  const int64_t padded = smooth_length(length + std::min(length, kernels.impulse.size(0)) - 1);
+  const int64_t length = u.size(1), reach = std::min(length, kernels.impulse.size(0));
+  const int64_t padded = smooth_length(length + reach - 1);
   const at::Tensor u_BMF = at::fft_rfft(u.transpose(1, 2), padded);
-  const at::Tensor g_NF = at::fft_rfft(kernels.impulse.t(), padded);
+  const at::Tensor g_NF = at::fft_rfft(kernels.impulse.narrow(0, 0, reach).t(), padded);
   const at::Tensor m_BMNT = at::fft_irfft(u_BMF.unsqueeze(2) * g_NF, padded);
   return m_BMNT.narrow(3, 0, length).permute({0, 3, 1, 2});
 }

@@ -18,10 +18,6 @@ struct DataSet {
   const DataSource* source;
 };
 
-data::RemoteFile remote(const DataSource::File& file) {
-  return {.path = file.path, .url = file.url, .sha256 = file.sha256, .bytes = file.bytes};
-}
-
 /// The sets that names ("egnn", "egnn/qm9", with wildcards) mean; all where there are none.
 std::vector<DataSet> chosen(const std::vector<std::string>& names) {
   std::vector<DataSet> all, some;
@@ -83,8 +79,8 @@ int data_list(const Arguments& arguments) {
   Json rows = Json::array();
   Table table({"data set", "file", "size", "state", "licence", "from"});
   for (const DataSet& set : chosen(arguments.positional())) {
-    for (const DataSource::File& file : set.source->files) {
-      const char* state = state_text(data::state_of(remote(file), root));
+    for (const data::RemoteFile& file : set.source->files) {
+      const char* state = state_text(data::state_of(file, root));
       table.add(
           {set.name, file.path, bytes_text(file.bytes), state, set.source->licence, file.url});
       rows.push_back({{"set", set.name},
@@ -109,8 +105,8 @@ int data_list(const Arguments& arguments) {
 int data_get(const Arguments& arguments) {
   const std::string root = data_root(arguments);
   for (const DataSet& set : chosen(arguments.positional())) {
-    for (const DataSource::File& file : set.source->files) {
-      data::download(remote(file), root, arguments.get("mirror"), progress_line(file.path));
+    for (const data::RemoteFile& file : set.source->files) {
+      data::download(file, root, arguments.get("mirror"), progress_line(file.path));
       if (isatty(STDERR_FILENO)) fmt::print(stderr, "\r\x1b[K");
       line("{}/{}: here{}", root, file.path,
            file.sha256.empty() ? "; its SHA-256 was not known and is kept for later checks"
@@ -124,12 +120,12 @@ int data_check(const Arguments& arguments) {
   const std::string root = data_root(arguments);
   int code = 0;
   for (const DataSet& set : chosen(arguments.positional())) {
-    for (const DataSource::File& file : set.source->files) {
+    for (const data::RemoteFile& file : set.source->files) {
       // Without names only what is here is checked: nobody has every data set.
-      const bool is_here = data::state_of(remote(file), root) == data::FileState::kPresent;
+      const bool is_here = data::state_of(file, root) == data::FileState::kPresent;
       if (arguments.positional().empty() && !is_here) continue;
       try {
-        const bool has_hash = data::check_file(remote(file), root);
+        const bool has_hash = data::check_file(file, root);
         line("ok    {}/{}{}", root, file.path, has_hash ? "" : " (no SHA-256 to compare with)");
       } catch (const Error& error) {
         fmt::print(stderr, "error: {}\n", error.what());

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-__all__ = ["EdgeList", "egcl", "load_library", "perceptron", "sort_edges"]
+__all__ = ["EdgeList", "egcl", "load_library", "perceptron", "sort_edges", "unicornn_recurrence"]
 
 
 def load_library(path: str | None = None) -> str:
@@ -51,3 +51,10 @@ def perceptron(inputs, w1, b1, w2, b2=None, *, activation="silu", residual=False
     """Two-layer perceptron of one to three inputs side by side (tessera/ops/perceptron.h)."""
     x, y, z = (*inputs, None, None)[:3]
     return torch.ops.tessera.perceptron(x, y, z, w1, b1, w2, b2, activation, residual)
+
+
+def unicornn_recurrence(q, w, c, y0=None, z0=None, *, dt, alpha=0.0, mask=None, sequence=True):
+    """The oscillators of one UnICORNN layer under a drive q (T, B, H)
+    (tessera/ops/unicornn_recurrence.h): returns (y, y_n, z_n). Its backward rebuilds the states
+    instead of keeping them."""
+    return torch.ops.tessera.unicornn_recurrence(q, w, c, y0, z0, mask, dt, alpha, sequence)

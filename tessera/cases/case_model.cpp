@@ -23,6 +23,7 @@ CaseModel make_case_model(const CaseFile& it, at::Device device) {
   load_weights(*model.module, weights);
   model.module->to(device);
   model.module->train(it.training);
+  model.module->set_draws_noise(false);
   model.to_authors = [&system, config](const TensorMap& ours) {
     return system.to_authors ? system.to_authors(ours, *config) : ours;
   };

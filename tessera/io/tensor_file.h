@@ -44,7 +44,7 @@ void write_tensor_file(const std::string& path, const TensorMap& tensors,
 at::Tensor read_npy(const std::string& path);
 TensorMap read_npz(const std::string& path);
 
-/// IDX (MNIST's format), plain or gzipped, numbers in native byte order.
+/// IDX (MNIST's format), plain, in gzip or in bzip2, numbers in native byte order.
 at::Tensor read_idx(const std::string& path);
 
 }  // namespace tessera::io

@@ -18,6 +18,10 @@
   "Tensor x, Tensor? y, Tensor? z, Tensor w1, Tensor b1, Tensor w2, Tensor? b2, " \
   "str activation=\"silu\", bool residual=False"
 
+#define TESSERA_UNICORNN_ARGUMENTS                                                 \
+  "Tensor q, Tensor w, Tensor c, Tensor? y0, Tensor? z0, Tensor? mask, float dt, " \
+  "float alpha, bool sequence=True"
+
 TORCH_LIBRARY(tessera, m) {
   m.def("egcl(" TESSERA_EGCL_ARGUMENTS ") -> (Tensor agg, Tensor x_delta)");
   // The last 13 results are the gradients of h, x, edge_attr, edge_weight and the nine weights.
@@ -50,4 +54,11 @@ TORCH_LIBRARY(tessera, m) {
   m.def(
       "sort_edges(Tensor edge_index, int num_nodes, Tensor? keep=None) -> (Tensor row_ptr, "
       "Tensor row, Tensor col, Tensor order, Tensor sender_ptr, Tensor sender_order)");
+  m.def("unicornn_recurrence(" TESSERA_UNICORNN_ARGUMENTS
+        ") -> (Tensor y, Tensor y_n, Tensor z_n)");
+  // The results are the gradients of q, w, c, y0, z0 and mask.
+  m.def(
+      "unicornn_recurrence_backward(Tensor? d_y, Tensor? d_y_n, Tensor? d_z_n, Tensor y_n, "
+      "Tensor z_n, bool[6] needs, " TESSERA_UNICORNN_ARGUMENTS
+      ") -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
 }

@@ -27,6 +27,14 @@ class Model : public torch::nn::Module {
 
   /// Buffers that load_weights may leave at their constructed values when a file lacks them.
   virtual bool is_derived(const std::string& buffer_name) const;
+
+  /// Whether a training forward draws the dropout masks that its inputs leave out. A case holds all
+  /// of its noise, so that its runner turns drawing off: what it does not hold was not there.
+  bool draws_noise() const { return draws_noise_; }
+  void set_draws_noise(bool draws) { draws_noise_ = draws; }
+
+ private:
+  bool draws_noise_ = true;
 };
 
 /// Parameters and buffers under their path names ("gcl_0.edge_mlp.0.weight"), detached, not copied.

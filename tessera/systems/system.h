@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tessera/core/registry.h"
+#include "tessera/data/source.h"
 #include "tessera/systems/claim.h"
 #include "tessera/systems/model.h"
 #include "tessera/systems/task.h"
@@ -13,22 +14,14 @@
 
 namespace tessera {
 
+using data::DataSource;
+
 /// A computation that a case of kind `procedure` names: simulate, state_space, …
 struct Procedure {
   std::string name, summary;
   /// config: the procedure's arguments. inputs: `input/*`, with `weight/*` and `buffer/*` under
   /// those prefixes where the case has them. Returns every output that is defined for them.
   std::function<TensorMap(const Json& config, const TensorMap& inputs)> run;
-};
-
-/// A data set that a task can read from the data root.
-struct DataSource {
-  std::string name, summary, licence;
-  struct File {
-    std::string path, url, sha256;  ///< path below the data root
-    int64_t bytes = 0;
-  };
-  std::vector<File> files;
 };
 
 /// Everything the library knows of one system: the value that its folder registers.

@@ -120,8 +120,6 @@ void LmuConfig::fields(FieldList& list) {
   list("vocab_size", vocab_size, {.help = "tokens; x is then int64", .min = 1});
   list("embed_dim", embed_dim, {.help = "width of a token's vector", .min = 1});
   list("freeze_embedding", freeze_embedding, {.help = "keep word vectors as they are loaded"});
-  list("feedforward_dim", feedforward_dim,
-       {.help = "language: width inside the feed-forward; 0 is 4·hidden_dim", .min = 0});
   list("dense_dim", dense_dim,
        {.help = "width of a dense layer before the head; 0 for none", .min = 0});
 }
@@ -156,7 +154,7 @@ void LmuConfig::validate() const {
            std::to_string(*num_classes) + " and " + std::to_string(*output_dim), "Remove one.",
            "T-LMU-03");
   }
-  if (architecture != "lmu" && architecture != "language" && architecture != "hybrid") return;
+  if (architecture != "lmu" && architecture != "hybrid") return;
   const bool is_original = variant == "original" || variant == "original_gating";
   if (is_original && memory_dim != 1) {
     refuse("the original cells have one delay system: memory_dim must be 1",

@@ -9,8 +9,8 @@
 
 namespace tessera::lmu {
 
-/// Every variant of the Legendre Memory Unit, its baselines and the block for language, in one flat
-/// configuration: a key that a variant does not use is accepted and ignored.
+/// Every variant of the Legendre Memory Unit, and its baselines, in one flat configuration: a key
+/// that a variant does not use is accepted and ignored.
 ///
 /// Some defaults follow the variant, as the sources differ: a key that is absent takes them.
 struct LmuConfig : Config {
@@ -52,7 +52,6 @@ struct LmuConfig : Config {
   std::optional<int64_t> vocab_size;
   int64_t embed_dim = 300;
   bool freeze_embedding = false;
-  int64_t feedforward_dim = 0;
   int64_t dense_dim = 0;
 
   void fields(FieldList& list) override;

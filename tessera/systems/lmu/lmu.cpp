@@ -1,10 +1,13 @@
 #include "tessera/systems/lmu/lmu.h"
 
+#include "tessera/systems/lmu/claims.h"
 #include "tessera/systems/lmu/config.h"
 #include "tessera/systems/lmu/model.h"
 #include "tessera/systems/lmu/procedures.h"
+#include "tessera/systems/lmu/tasks.h"
 #include "tessera/systems/lmu/weights.h"
 #include "tessera/systems/lmu/workloads.h"
+#include "tessera/systems/sequence_tasks.h"
 
 namespace tessera::lmu {
 namespace {
@@ -20,8 +23,11 @@ System system() {
           .reference = "hrshtv/pytorch-lmu@95a0b93, nengo/keras-lmu@a166946, abr/neurips2019",
           .kind = "sequence model",
           .model = model_factory<LmuConfig>(make_model),
+          .tasks = tasks(),
           .procedures = procedures(),
+          .claims = claims(),
           .workloads = workloads(),
+          .data = sequence_data_sources(),
           .from_authors = [](const TensorMap& theirs,
                              const Config& config) { return from_authors(theirs, as_lmu(config)); },
           .to_authors = [](const TensorMap& ours,

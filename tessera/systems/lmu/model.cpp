@@ -6,6 +6,7 @@
 #include "tessera/ops/describe.h"
 #include "tessera/ops/product.h"
 #include "tessera/systems/lmu/lstm_layer.h"
+#include "tessera/systems/sequence_model.h"
 
 namespace tessera::lmu {
 namespace {
@@ -121,7 +122,19 @@ TensorMap LmuModel::run(const TensorMap& inputs) {
 }
 
 std::shared_ptr<Model> make_model(const LmuConfig& config) {
-  return std::make_shared<LmuModel>(config);
+  if (config.architecture == "lmu" || config.architecture == "hybrid") {
+    return std::make_shared<LmuModel>(config);
+  }
+  return std::make_shared<SequenceBaselineModel>(
+      nn::SequenceBaselineOptions{.kind = config.architecture,
+                                  .input_dim = config.input_dim,
+                                  .hidden_dim = config.hidden_dim,
+                                  .num_layers = config.num_layers,
+                                  .output_dim = config.head_dim().value_or(1),
+                                  .vocab_size = config.vocab_size,
+                                  .embed_dim = config.embed_dim,
+                                  .dropout = config.dropout,
+                                  .return_sequences = config.return_sequences});
 }
 
 }  // namespace tessera::lmu

@@ -108,8 +108,9 @@ at::Tensor apply(const at::Tensor& tensor, Change change, bool to_ours) {
 
 /// Buffers of the sources that follow from the configuration.
 bool is_derived(const std::string& name) {
+  // The 2019 file for pixels also holds their order, which is the task's.
   static const std::set<std::string> kNames = {
-      "A", "B", "H", "fft_H", "A_T", "B_T", "impulse_response"};
+      "A", "B", "H", "fft_H", "A_T", "B_T", "impulse_response", "permutation"};
   for (const char* prefix : {"lmu_fft.", "lmu."}) {
     if (name.starts_with(prefix) && kNames.contains(name.substr(std::string(prefix).size()))) {
       return true;

@@ -25,10 +25,17 @@ torch::nn::Module& submodule(torch::nn::Module& owner, const std::string& path) 
   return *module;
 }
 
+/// Kernels lie as the maps do, channels last: else each convolution would turn them around first,
+/// which costs more than the convolution itself where maps are small and widths large.
+at::Tensor laid_out(const at::Tensor& weight) {
+  return weight.dim() == 4 ? weight.contiguous(at::MemoryFormat::ChannelsLast) : weight;
+}
+
 LayerTensors register_layer(torch::nn::Module& owner, const Layer& layer, const TensorMap& drawn) {
   LayerTensors tensors = tensors_of(layer, drawn);
   if (!tensors.weight.defined()) return tensors;
   torch::nn::Module& module = submodule(owner, layer.name);
+  tensors.weight = laid_out(tensors.weight);
   tensors.weight = module.register_parameter("weight", tensors.weight);
   if (tensors.bias.defined()) tensors.bias = module.register_parameter("bias", tensors.bias);
   if (tensors.running_mean.defined()) {
@@ -83,6 +90,8 @@ at::Tensor ConvNet::forward(const at::Tensor& x, Mode mode) const {
       }
       if (is_fused_relu_[i]) return inputs.front();
     }
+    // Nobody else reads the convolution's output, its own backward neither.
+    if (is_fused_relu_[i]) return at::Tensor(inputs.front()).relu_();
     return apply(network_.layers[i], tensors_[i], inputs, mode);
   });
 }
@@ -93,7 +102,8 @@ std::shared_ptr<ConvNetModule> build(const Network& network, const TensorMap& we
   check_weights(network, weights);
   const at::NoGradGuard no_grad;
   for (const auto& list : {module->named_parameters(), module->named_buffers()}) {
-    for (const auto& item : list) at::Tensor(item.value()).set_data(weights.at(item.key()).clone());
+    for (const auto& item : list)
+      at::Tensor(item.value()).set_data(laid_out(weights.at(item.key()).clone()));
   }
   return module;
 }

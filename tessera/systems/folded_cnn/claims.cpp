@@ -53,8 +53,8 @@ constexpr std::array<Row, 7> kMegaflops = {
 
 constexpr double kTolerance = 0.01;
 
-nn::Network preset_network(const char* preset, int64_t fold, int64_t phi = 0) {
-  return network(FoldedCnnConfig::of({{"preset", preset}, {"fold", fold}, {"compound_phi", phi}}));
+FoldedCnnConfig preset_config(const char* preset, int64_t fold, int64_t phi = 0) {
+  return FoldedCnnConfig::of({{"preset", preset}, {"fold", fold}, {"compound_phi", phi}});
 }
 
 Json fold_axis() { return {{"label", "fold"}, {"log", false}}; }
@@ -62,8 +62,9 @@ Json fold_axis() { return {{"label", "fold"}, {"log", false}}; }
 ClaimResult intensity(Lab&) {
   double worst = 0;
   Json series = Json::array();
-  const auto compare = [&](const nn::Network& network, double theirs) {
-    const double ours = nn::arithmetic_intensity(network, 1024, 2);
+  const auto compare = [&](const FoldedCnnConfig& config, double theirs) {
+    const double inputs = 1024.0 / static_cast<double>(images_per_input(config));
+    const double ours = nn::arithmetic_intensity(nn::cost(network(config)), inputs, 2);
     worst = std::max(worst, std::abs(ours - theirs));
     return ours;
   };
@@ -72,10 +73,10 @@ ClaimResult intensity(Lab&) {
     for (size_t i = 0; i < row.values.size(); ++i) {
       const auto fold = static_cast<int64_t>(i + 1);
       folds.push_back(fold);
-      values.push_back(compare(preset_network(row.preset, fold), row.values[i]));
+      values.push_back(compare(preset_config(row.preset, fold), row.values[i]));
     }
     series.push_back({{"name", row.preset}, {"x", folds}, {"y", values}, {"markers", true}});
-    if (row.compound > 0) compare(preset_network(row.preset, 1, 1), row.compound);
+    if (row.compound > 0) compare(preset_config(row.preset, 1, 1), row.compound);
   }
   return {
       .ours = worst,
@@ -96,7 +97,7 @@ ClaimResult megaflops(Lab&) {
   for (const Row& row : kMegaflops) {
     for (size_t i = 0; i < row.values.size(); ++i) {
       const auto fold = static_cast<int64_t>(i + 1);
-      const nn::NetworkCost cost = nn::cost(preset_network(row.preset, fold));
+      const nn::NetworkCost cost = nn::cost(network(preset_config(row.preset, fold)));
       const bool is_game = std::string_view(row.preset).find('/') != std::string_view::npos;
       const auto flops = static_cast<double>(cost.flops + (is_game ? cost.linear_flops : 0));
       // The larger figures are published to one decimal.
@@ -209,9 +210,9 @@ ClaimResult digits(Lab& lab) {
   const double original = at_fold(1, 4), early = at_fold(2, 4), late = at_fold(2, 16);
   return {.ours = late,
           .baseline = original,
-          .holds = original > early && late > early,
-          .detail = fmt::format("Rule: at equal epochs fold 2 is behind, and the gap shrinks with "
-                                "epochs. Seen: fold 1 {:.1f} % after 4 epochs, fold 2 {:.1f} % "
+          .holds = original > early && original - late <= 5,
+          .detail = fmt::format("Rule: at equal epochs fold 2 is behind, and after 16 it is within "
+                                "5 points. Seen: fold 1 {:.1f} % after 4 epochs, fold 2 {:.1f} % "
                                 "after 4 and {:.1f} % after 16 (authors' models, one run: 100, "
                                 "about 55, 95.9).",
                                 original, early, late),

@@ -239,6 +239,10 @@ double FoldedCnnConfig::multiplier() const {
   return width_multiplier.value_or(std::sqrt(static_cast<double>(fold)));
 }
 
+int64_t images_per_input(const FoldedCnnConfig& config) {
+  return config.compound_phi > 0 ? config.compound_phi + 1 : config.fold;
+}
+
 nn::Network original_network(const FoldedCnnConfig& config) {
   const nn::Shape input{
       .channels = config.in_channels, .height = config.image_height, .width = config.image_width};

@@ -51,6 +51,10 @@ struct FoldedCnnConfig : Config {
   double multiplier() const;
 };
 
+/// What the authors' calculator divides a batch by: the fold, and phi + 1 of the compound-scaled
+/// baseline, whose phi they pass as a fold although each input is one image (README).
+int64_t images_per_input(const FoldedCnnConfig& config);
+
 /// The network of a configuration before it is folded: the original, or the compound-scaled one.
 nn::Network original_network(const FoldedCnnConfig& config);
 /// The network that the configuration describes.

@@ -8,6 +8,7 @@
 #include "tessera/nn/convnet/methods.h"
 #include "tessera/nn/convnet/networks.h"
 #include "tessera/systems/folded_cnn/block_diagonal.h"
+#include "tessera/systems/folded_cnn/claims.h"
 #include "tessera/systems/folded_cnn/curriculum.h"
 #include "tessera/systems/folded_cnn/test_inputs.h"
 
@@ -19,6 +20,15 @@ namespace {
 using testing::random_images;
 using testing::small_config;
 using testing::small_model;
+
+/// For claims that train nothing.
+class NoLab final : public Lab {
+ public:
+  Scale scale() const override { return Scale::kQuick; }
+  TrainOutcome train(const std::string&, const std::vector<std::string>&) override { return {}; }
+  Metrics evaluate(Model&, const Task&, Split) override { return {}; }
+  void progress(const std::string&, double) override {}
+};
 
 int64_t parameters(const Json& config) {
   return nn::cost(network(FoldedCnnConfig::of(config))).parameters;
@@ -166,6 +176,16 @@ TEST(FoldedCnn, compound_scaling_drops_the_last_convolutions) {
   int64_t convs = 0;
   for (const nn::Layer& layer : network.layers) convs += layer.kind == nn::LayerKind::kConv;
   EXPECT_EQ(convs, 4);
+}
+
+TEST(FoldedCnn, the_gates_hold) {
+  // The published intensities and FLOPs, to 0.01.
+  for (const Claim& claim : claims()) {
+    if (claim.kind != Claim::Kind::kGate) continue;
+    NoLab lab;
+    const ClaimResult result = claim.run(lab);
+    EXPECT_TRUE(result.holds) << claim.name << ": " << result.detail;
+  }
 }
 
 TEST(FoldedCnn, flops_of_a_hidden_layer_follow_its_widths) {

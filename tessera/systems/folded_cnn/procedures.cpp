@@ -68,8 +68,9 @@ TensorMap fold_unfold(const Json& config, const TensorMap& inputs) {
 }
 
 /// Rows in the order of computation, intensities at each batch, both FLOP counters.
+/// images_per_input divides the batches.
 TensorMap intensity_of(const nn::Network& network, const std::vector<int64_t>& batches,
-                       double bytes, bool counts_linear_twice) {
+                       double bytes, int64_t images_per_input, bool counts_linear_twice) {
   const nn::NetworkCost cost = nn::cost(network);
   std::vector<double> rows;
   std::vector<int64_t> channels;
@@ -89,7 +90,8 @@ TensorMap intensity_of(const nn::Network& network, const std::vector<int64_t>& b
       {"flops_published",
        at::scalar_tensor(cost.flops + (counts_linear_twice ? cost.linear_flops : 0), at::kLong)}};
   for (const int64_t batch : batches) {
-    const double intensity = nn::arithmetic_intensity(network, static_cast<double>(batch), bytes);
+    const double intensity = nn::arithmetic_intensity(
+        cost, static_cast<double>(batch) / static_cast<double>(images_per_input), bytes);
     outputs.set("intensity_batch" + std::to_string(batch),
                 at::scalar_tensor(intensity, at::kDouble));
   }
@@ -113,8 +115,9 @@ TensorMap arithmetic_intensity(const Json& config, const TensorMap&) {
       const FoldedCnnConfig model = FoldedCnnConfig::of(values);
       // The published map of the games was made by a counter that took linear layers twice.
       const bool counts_twice = model.arch == "game_cnn" && model.compound_phi == 0;
-      outputs.merge(intensity_of(network(model), batches, bytes, counts_twice)
-                        .prefixed(name + "/" + variant + "/"));
+      outputs.merge(
+          intensity_of(network(model), batches, bytes, images_per_input(model), counts_twice)
+              .prefixed(name + "/" + variant + "/"));
     };
     for (const int64_t fold : folds) add("fold" + std::to_string(fold), {{"fold", fold}});
     if (phi > 0) add("compound" + std::to_string(phi), {{"compound_phi", phi}});

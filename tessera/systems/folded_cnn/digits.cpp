@@ -42,7 +42,7 @@ at::Tensor glyphs() {
 
 }  // namespace
 
-data::ImageSet make_digits(int64_t count, uint64_t seed, int64_t first) {
+data::LabelledImages make_digits(int64_t count, uint64_t seed, int64_t first) {
   const at::Tensor glyph_table = glyphs();
   const int64_t height = kSize * kGlyphRows, width = kSize * kGlyphColumns;
   const at::Tensor images = at::empty({count, 3, kRows, kColumns}, at::kByte);

@@ -5,7 +5,7 @@
 #include <array>
 
 #include "tessera/core/error.h"
-#include "tessera/data/image_set.h"
+#include "tessera/data/labelled_images.h"
 #include "tessera/data/reference_random.h"
 #include "tessera/io/tensor_file.h"
 #include "tessera/systems/folded_cnn/curriculum.h"
@@ -72,10 +72,10 @@ struct ClassificationConfig final : Config {
 };
 
 struct Splits {
-  data::ImageSet train, valid, test;
+  data::LabelledImages train, valid, test;
 };
 
-data::ImageSet range(const data::ImageSet& set, int64_t begin, int64_t count) {
+data::LabelledImages range(const data::LabelledImages& set, int64_t begin, int64_t count) {
   const int64_t first = std::min(begin, set.size());
   const int64_t n = std::min(count, set.size() - first);
   return {set.images.narrow(0, first, n), set.labels.narrow(0, first, n), set.num_classes};
@@ -97,7 +97,7 @@ Splits load(const ClassificationConfig& config, const TaskContext& context) {
                     : data::load_idx_images(config.dataset, is_train, context.data_root);
   };
   Splits splits;
-  data::ImageSet all = read(true);
+  data::LabelledImages all = read(true);
   int64_t valid_size = config.valid_size;
   if (is_cifar && valid_size > 0) {
     // As the authors: validation is the end of a shuffled order, made a multiple of the fold.
@@ -114,7 +114,7 @@ Splits load(const ClassificationConfig& config, const TaskContext& context) {
   return splits;
 }
 
-void against_rest(data::ImageSet& set) {
+void against_rest(data::LabelledImages& set) {
   at::Tensor is_top = at::zeros_like(set.labels, at::kBool);
   for (const int64_t top : {0, 2, 4, 6}) is_top |= set.labels.eq(top);
   set.labels = is_top.to(at::kLong);
@@ -152,7 +152,7 @@ class ClassificationTask final : public Task {
   }
 
   TensorMap batch(std::span<const int64_t> examples, BatchContext& context) const override {
-    const data::ImageSet& set = of(context.split);
+    const data::LabelledImages& set = of(context.split);
     const at::Tensor index = index_of(examples, context.split);
     at::Tensor bytes = set.images.index_select(0, index);
     if (config_.augment && context.split == Split::kTrain) {
@@ -187,10 +187,10 @@ class ClassificationTask final : public Task {
   bool larger_is_better() const override { return true; }
 
  private:
-  const data::ImageSet& of(Split split) const { return splits_[static_cast<size_t>(split)]; }
+  const data::LabelledImages& of(Split split) const { return splits_[static_cast<size_t>(split)]; }
 
   void prepare(Split split) {
-    data::ImageSet& set = splits_[static_cast<size_t>(split)];
+    data::LabelledImages& set = splits_[static_cast<size_t>(split)];
     if (config_.labels == "tops_against_rest") against_rest(set);
     if (split != Split::kTrain && config_.shuffle_held_out) {
       data::NumpyRandom random(kShuffleSeed);
@@ -273,7 +273,7 @@ class ClassificationTask final : public Task {
 
   ClassificationConfig config_;
   at::ScalarType dtype_;
-  std::array<data::ImageSet, 3> splits_;
+  std::array<data::LabelledImages, 3> splits_;
   std::optional<CurriculumRules> rules_;
   int64_t classes_ = 0;
   std::vector<std::vector<int64_t>> in_use_;  ///< per split; empty: all

@@ -38,8 +38,8 @@ Json with(const Json& more) {
 }
 
 TEST(Digits, are_the_same_however_many_are_made) {
-  const data::ImageSet few = make_digits(5, 0), many = make_digits(9, 0),
-                       later = make_digits(4, 0, 5);
+  const data::LabelledImages few = make_digits(5, 0), many = make_digits(9, 0),
+                             later = make_digits(4, 0, 5);
   EXPECT_TRUE(at::equal(many.images.narrow(0, 0, 5), few.images));
   EXPECT_TRUE(at::equal(many.images.narrow(0, 5, 4), later.images));
   EXPECT_FALSE(at::equal(few.images[0], few.images[1]));

@@ -1,4 +1,4 @@
-#include "tessera/data/image_set.h"
+#include "tessera/data/labelled_images.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -33,14 +33,14 @@ class IdxImages : public ::testing::Test {
     write_idx(folder_.path() + "/mnist/t10k-images-idx3-ubyte", images, 7);
     write_idx(folder_.path() + "/mnist/t10k-labels-idx1-ubyte", labels, label);
   }
-  ImageSet load() const { return load_idx_images("mnist", false, folder_.path()); }
+  LabelledImages load() const { return load_idx_images("mnist", false, folder_.path()); }
 
   io::TemporaryFolder folder_;
 };
 
 TEST_F(IdxImages, are_read_as_bytes_with_one_channel) {
   write({4, 5, 6}, {4});
-  const ImageSet set = load();
+  const LabelledImages set = load();
   EXPECT_EQ(set.images.sizes(), at::IntArrayRef({4, 1, 5, 6}));
   EXPECT_EQ(set.images.max().item<int64_t>(), 7);
   EXPECT_EQ(set.labels.scalar_type(), at::kLong);
@@ -73,7 +73,7 @@ TEST(RealImages, mnist_has_its_sizes) {
     GTEST_SKIP() << "MNIST: no mnist folder below TESSERA_DATA";
   }
   EXPECT_EQ(load_idx_images("mnist", true, root).size(), 60000);
-  const ImageSet test = load_idx_images("mnist", false, root);
+  const LabelledImages test = load_idx_images("mnist", false, root);
   EXPECT_EQ(test.images.sizes(), at::IntArrayRef({10000, 1, 28, 28}));
   EXPECT_EQ(test.labels[0].item<int64_t>(), 7);
 }

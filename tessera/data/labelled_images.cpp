@@ -1,4 +1,4 @@
-#include "tessera/data/image_set.h"
+#include "tessera/data/labelled_images.h"
 
 #include <ATen/ATen.h>
 
@@ -41,16 +41,16 @@ std::string find(const std::vector<std::string>& folders, const std::string& fil
 
 }  // namespace
 
-ImageSet ImageSet::first(int64_t count) const {
+LabelledImages LabelledImages::first(int64_t count) const {
   const int64_t n = std::min(count, size());
   return {images.narrow(0, 0, n), labels.narrow(0, 0, n), num_classes};
 }
 
-ImageSet ImageSet::select(const at::Tensor& index) const {
+LabelledImages LabelledImages::select(const at::Tensor& index) const {
   return {images.index_select(0, index), labels.index_select(0, index), num_classes};
 }
 
-ImageSet load_idx_images(const std::string& name, bool is_train, const std::string& root) {
+LabelledImages load_idx_images(const std::string& name, bool is_train, const std::string& root) {
   const bool is_fashion = name == "fashion_mnist";
   std::vector<std::string> folders{root + (is_fashion ? "/fashion-mnist" : "/mnist")};
   if (is_fashion) folders.emplace_back("/usr/share/datasets/fashion-mnist");
@@ -73,7 +73,7 @@ ImageSet load_idx_images(const std::string& name, bool is_train, const std::stri
   return {images.unsqueeze(1), classes, 10};
 }
 
-ImageSet load_cifar10_images(bool is_train, const std::string& root) {
+LabelledImages load_cifar10_images(bool is_train, const std::string& root) {
   const std::vector<std::string> folders{root + "/cifar10", root + "/cifar10/cifar-10-batches-bin",
                                          root + "/cifar-10-batches-bin"};
   std::vector<std::string> files{"test_batch.bin"};

@@ -48,10 +48,16 @@ bool runs_onednn(const at::Tensor& a, const at::Tensor& weight) {
          2 * a.size(0) * a.size(1) * weight.size(0) >= kLeastFlops && prefers_onednn();
 }
 
+/// The matrix without gaps between its rows, or columns where it is transposed: with gaps oneDNN
+/// falls back to a loop that is hundreds of times slower than the copy.
+at::Tensor without_gaps(const at::Tensor& matrix) {
+  return matrix.is_contiguous() || matrix.t().is_contiguous() ? matrix : matrix.contiguous();
+}
+
 /// a·weightᵀ + bias without autograd.
 at::Tensor multiply(const at::Tensor& a, const at::Tensor& weight, const at::Tensor& bias) {
   if (runs_onednn(a, weight)) {
-    return onednn_linear()->call(a, weight, optional(bias), "none",
+    return onednn_linear()->call(without_gaps(a), without_gaps(weight), optional(bias), "none",
                                  c10::List<std::optional<at::Scalar>>(), "");
   }
   return bias.defined() ? at::addmm(bias, a, weight.t()) : at::mm(a, weight.t());

@@ -23,6 +23,10 @@
   "float alpha, bool sequence=True"
 
 TORCH_LIBRARY(tessera, m) {
+  m.def("causal_convolution(Tensor u, Tensor kernel) -> Tensor");
+  m.def(
+      "causal_convolution_backward(Tensor d_y, Tensor u, Tensor kernel, bool[2] needs) -> (Tensor, "
+      "Tensor)");
   m.def("egcl(" TESSERA_EGCL_ARGUMENTS ") -> (Tensor agg, Tensor x_delta)");
   // The last 13 results are the gradients of h, x, edge_attr, edge_weight and the nine weights.
   m.def(

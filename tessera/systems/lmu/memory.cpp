@@ -7,6 +7,7 @@
 #include <array>
 #include <vector>
 
+#include "tessera/ops/causal_convolution.h"
 #include "tessera/ops/lmu_final_state.h"
 
 namespace tessera::lmu {
@@ -39,19 +40,6 @@ struct DiscretiseFunction : torch::autograd::Function<DiscretiseFunction> {
   }
 };
 
-/// Ā^{t+1} m0 for t = 0 … T−1: (B, T, M, N).
-at::Tensor decay(const at::Tensor& m0, const at::Tensor& A_t, int64_t length) {
-  const int64_t n = m0.size(2);
-  at::Tensor rows = at::matmul(m0, A_t).unsqueeze(1);
-  at::Tensor power = A_t;
-  while (rows.size(1) < length) {
-    const int64_t more = std::min(rows.size(1), length - rows.size(1));
-    rows = at::cat({rows, at::matmul(rows.narrow(1, 0, more), power)}, 1);
-    if (rows.size(1) < length) power = at::mm(power, power);
-  }
-  return rows.view({m0.size(0), length, m0.size(1), n});
-}
-
 at::Tensor recurrent_states(const at::Tensor& u, const at::Tensor& m0, const Kernels& kernels) {
   const int64_t batch = u.size(0), width = u.size(2), n = kernels.B.size(0);
   at::Tensor m = m0.defined() ? m0 : at::zeros({batch, width, n}, u.options());
@@ -62,12 +50,11 @@ at::Tensor recurrent_states(const at::Tensor& u, const at::Tensor& m0, const Ker
 }
 
 at::Tensor fft_states(const at::Tensor& u, const Kernels& kernels) {
-  const int64_t length = u.size(1), reach = std::min(length, kernels.impulse.size(0));
-  const int64_t padded = smooth_length(length + reach - 1);
-  const at::Tensor u_BMF = at::fft_rfft(u.transpose(1, 2), padded);
-  const at::Tensor g_NF = at::fft_rfft(kernels.impulse.narrow(0, 0, reach).t(), padded);
-  const at::Tensor m_BMNT = at::fft_irfft(u_BMF.unsqueeze(2) * g_NF, padded);
-  return m_BMNT.narrow(3, 0, length).permute({0, 3, 1, 2});
+  const int64_t batch = u.size(0), length = u.size(1), width = u.size(2), n = kernels.B.size(0);
+  const at::Tensor u_RT = u.transpose(1, 2).reshape({batch * width, length});
+  return ops::causal_convolution(u_RT, kernels.impulse)
+      .view({batch, width, length, n})
+      .transpose(1, 2);
 }
 
 /// Row t holds u_{t−L+1} … u_t, zeros before the start: (…, T) → (…, T, L).
@@ -126,16 +113,6 @@ Mode mode_of(std::string_view name) {
   TORCH_INTERNAL_ASSERT(false, "the configuration admits no other mode");
 }
 
-int64_t smooth_length(int64_t n) {
-  for (int64_t candidate = std::max<int64_t>(n + n % 2, 2);; candidate += 2) {
-    int64_t rest = candidate;
-    for (const int64_t prime : {2, 3, 5}) {
-      while (rest % prime == 0) rest /= prime;
-    }
-    if (rest == 1) return candidate;
-  }
-}
-
 DelayMemory::DelayMemory(int64_t order, double theta, Discretizer discretizer,
                          std::optional<double> truncate_ir)
     : order_(order),
@@ -185,6 +162,18 @@ Kernels DelayMemory::kernels(int64_t length, const at::Tensor& theta_inv,
     }
   }
   return kernels;
+}
+
+at::Tensor decay(const at::Tensor& m0, const at::Tensor& A_t, int64_t length) {
+  const int64_t n = m0.size(2);
+  at::Tensor rows = at::matmul(m0, A_t).unsqueeze(1);
+  at::Tensor power = A_t;
+  while (rows.size(1) < length) {
+    const int64_t more = std::min(rows.size(1), length - rows.size(1));
+    rows = at::cat({rows, at::matmul(rows.narrow(1, 0, more), power)}, 1);
+    if (rows.size(1) < length) power = at::mm(power, power);
+  }
+  return rows.view({m0.size(0), length, m0.size(1), n});
 }
 
 at::Tensor memory_step(const at::Tensor& u, const at::Tensor& m, const Kernels& kernels) {

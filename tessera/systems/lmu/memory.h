@@ -54,6 +54,9 @@ class DelayMemory {
 /// One step of time: m Āᵀ + u B̄ᵀ of u (B, M).
 at::Tensor memory_step(const at::Tensor& u, const at::Tensor& m, const Kernels& kernels);
 
+/// Ā^{t+1} m0 for t = 0 … T−1, (B, T, M, N): what is left of the state before the first step.
+at::Tensor decay(const at::Tensor& m0, const at::Tensor& A_t, int64_t length);
+
 /// m at every step, (B, T, M, N), started from m0 where it is defined (zero otherwise).
 at::Tensor memory_states(const at::Tensor& u, const at::Tensor& m0, const Kernels& kernels,
                          Mode mode);
@@ -61,8 +64,5 @@ at::Tensor memory_states(const at::Tensor& u, const at::Tensor& m0, const Kernel
 /// m after the last step, (B, M, N).
 at::Tensor final_memory(const at::Tensor& u, const at::Tensor& m0, const Kernels& kernels,
                         Mode mode);
-
-/// Smallest even length 2^a·3^b·5^c that is at least n: what transforms are fast at.
-int64_t smooth_length(int64_t n);
 
 }  // namespace tessera::lmu

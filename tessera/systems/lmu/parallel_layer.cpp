@@ -2,6 +2,10 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <cmath>
+
+#include "tessera/ops/causal_convolution.h"
 #include "tessera/ops/product.h"
 
 namespace tessera::lmu {
@@ -28,6 +32,29 @@ at::Tensor ParallelLayer::read(const at::Tensor& m, const at::Tensor& x) const {
   return activate(config_.hidden_activation, ops::affine(z, W_h_->weight, W_h_->bias));
 }
 
+bool ParallelLayer::folds_output_map(int64_t batch, int64_t length) const {
+  if (!W_h_ || config_.memory_dim != 1) return false;
+  // Of each channel a transform; a product's operations come about four times as fast.
+  const auto n = static_cast<double>(config_.order), h = static_cast<double>(config_.hidden_dim),
+             points = 2 * static_cast<double>(length), rows = static_cast<double>(batch);
+  const double transform = 5 * points * std::log2(points) * (rows / 2 + 1);
+  const double product = 2 * rows * static_cast<double>(length) * n * h / 4;
+  return h * transform < n * transform + product;
+}
+
+at::Tensor ParallelLayer::folded_outputs(const at::Tensor& u, const at::Tensor& m0,
+                                         const at::Tensor& x, const Kernels& kernels) const {
+  const int64_t length = u.size(1), n = config_.order, reach = kernels.impulse.size(0);
+  const at::Tensor W_m_HN = W_h_->weight.narrow(1, 0, n);
+  const at::Tensor read_LH =
+      ops::product(kernels.impulse.narrow(0, 0, std::min(length, reach)), W_m_HN.t());
+  at::Tensor z = ops::causal_convolution(u.squeeze(2), read_LH);
+  if (m0.defined()) z = z + at::matmul(decay(m0, kernels.A_t, length).squeeze(2), W_m_HN.t());
+  z = config_.input_to_hidden ? z + ops::affine(x, W_h_->weight.narrow(1, n, x.size(2)), W_h_->bias)
+                              : z + W_h_->bias;
+  return activate(config_.hidden_activation, z);
+}
+
 LayerResult ParallelLayer::forward(const at::Tensor& x, const State& state, bool every_step) {
   const int64_t batch = x.size(0), length = x.size(1), width = config_.memory_dim,
                 n = config_.order;
@@ -42,6 +69,11 @@ LayerResult ParallelLayer::forward(const at::Tensor& x, const State& state, bool
     const Mode used = mode == Mode::kAuto && length == 1 ? Mode::kRecurrent : mode;
     result.state.m = final_memory(u, m0, kernels, used).reshape({batch, width * n});
     result.last = read(result.state.m, x.select(1, length - 1));
+  } else if ((mode == Mode::kAuto || mode == Mode::kFft) && length > 1 &&
+             folds_output_map(batch, length)) {
+    result.outputs = folded_outputs(u, m0, x, kernels);
+    result.last = result.outputs.select(1, length - 1);
+    result.state.m = final_memory(u, m0, kernels, Mode::kFinalState).reshape({batch, n});
   } else {
     const at::Tensor m = memory_states(u, m0, kernels, mode).reshape({batch, length, width * n});
     result.outputs = read(m, x);

@@ -19,6 +19,11 @@ class ParallelLayer : public Layer {
   int64_t output_dim() const override;
 
  private:
+  /// Whether W_m is cheaper inside the kernel than after it: an H-channel convolution of u, and no
+  /// state of a step is ever made.
+  bool folds_output_map(int64_t batch, int64_t length) const;
+  at::Tensor folded_outputs(const at::Tensor& u, const at::Tensor& m0, const at::Tensor& x,
+                            const Kernels& kernels) const;
   at::Tensor read(const at::Tensor& m, const at::Tensor& x) const;
 
   LmuConfig config_;

@@ -30,6 +30,8 @@ std::vector<CorpusFile> corpus() {
       {"idx", fuzz::read_idx},
       {"tar", fuzz::read_tar},
       {"xyz", fuzz::read_xyz},
+      {"ts", fuzz::read_ts},
+      {"arff", fuzz::read_arff},
       {"checkpoint", fuzz::read_checkpoint}};
   std::vector<CorpusFile> files;
   for (const auto& [name, read] : readers) {

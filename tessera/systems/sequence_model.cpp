@@ -3,14 +3,15 @@
 namespace tessera {
 
 SequenceBaselineModel::SequenceBaselineModel(const nn::SequenceBaselineOptions& options,
-                                             bool batch_first)
+                                             bool batch_first, std::string output)
     : baseline_(register_module("baseline", nn::make_sequence_baseline(options))),
-      batch_first_(batch_first) {}
+      batch_first_(batch_first),
+      output_(std::move(output)) {}
 
 TensorMap SequenceBaselineModel::run(const TensorMap& inputs) {
   const at::Tensor& given = inputs.at("x");
   const at::Tensor x = batch_first_ ? given : given.transpose(0, 1);
-  return {{"logits", baseline_->forward(x, inputs.get("lengths"))}};
+  return {{output_, baseline_->forward(x, inputs.get("lengths"))}};
 }
 
 }  // namespace tessera

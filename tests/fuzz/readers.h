@@ -5,6 +5,7 @@
 #include <span>
 
 #include "tessera/core/error.h"
+#include "tessera/io/arff.h"
 #include "tessera/io/bzip2.h"
 #include "tessera/io/cursor.h"
 #include "tessera/io/gzip.h"
@@ -13,6 +14,7 @@
 #include "tessera/io/npy.h"
 #include "tessera/io/safetensors.h"
 #include "tessera/io/tar.h"
+#include "tessera/io/ts.h"
 #include "tessera/io/xyz.h"
 #include "tessera/io/zip.h"
 
@@ -88,6 +90,25 @@ inline void read_xyz(Bytes bytes) {
   const io::QM9Molecule molecule = io::parse_qm9_molecule(bytes);
   require(molecule.symbols.size() == molecule.positions.size());
 }
+
+inline void check_series(const io::SeriesFile& file) {
+  int64_t steps = 0;
+  for (const int64_t length : file.lengths) {
+    require(length > 0);
+    steps += length;
+  }
+  require(file.values.size() == static_cast<size_t>(steps * file.channels));
+  using Answer = io::SeriesFile::Answer;
+  require(file.classes.size() == (file.answer == Answer::kClass ? file.lengths.size() : 0));
+  require(file.targets.size() == (file.answer == Answer::kValue ? file.lengths.size() : 0));
+  for (const int64_t c : file.classes) {
+    require(c >= 0 && static_cast<size_t>(c) < file.class_names.size());
+  }
+  touch(std::as_bytes(std::span(file.values)));
+}
+
+inline void read_ts(Bytes bytes) { check_series(io::parse_ts(bytes)); }
+inline void read_arff(Bytes bytes) { check_series(io::parse_arff(bytes)); }
 
 inline void read_checkpoint(Bytes bytes) {
   const io::Manifest manifest = io::parse_manifest(bytes);

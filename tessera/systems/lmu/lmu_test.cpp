@@ -449,5 +449,20 @@ TEST(LmuModel, not_a_number_goes_through) {
               model_of(parallel())->run({{"x", x}}).at("m_n").isnan().any().item<bool>());
 }
 
+// ---- Baselines
+// -----------------------------------------------------------------------------------
+
+TEST(LmuBaselines, answer_as_the_model_that_they_stand_for) {
+  const TensorMap inputs = {{"x", draw({2, 6, 1}, at::kFloat)}};
+  const Json shape = {{"architecture", "lstm"}, {"input_dim", 1}, {"hidden_dim", 25}};
+  // Of Mackey-Glass' stack of four: 18,426 parameters.
+  const auto series = make_model(
+      config_of(with(shape, {{"num_layers", 4}, {"output_dim", 1}, {"return_sequences", true}})));
+  EXPECT_EQ(parameter_count(*series), 18426);
+  EXPECT_EQ(series->run(inputs).at("prediction").sizes(), (at::IntArrayRef{2, 6, 1}));
+  const auto classes = make_model(config_of(with(shape, {{"num_classes", 3}})));
+  EXPECT_EQ(classes->run(inputs).at("logits").sizes(), (at::IntArrayRef{2, 3}));
+}
+
 }  // namespace
 }  // namespace tessera::lmu

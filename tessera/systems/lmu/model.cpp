@@ -134,7 +134,8 @@ std::shared_ptr<Model> make_model(const LmuConfig& config) {
                                   .vocab_size = config.vocab_size,
                                   .embed_dim = config.embed_dim,
                                   .dropout = config.dropout,
-                                  .return_sequences = config.return_sequences});
+                                  .return_sequences = config.return_sequences},
+      /*batch_first=*/true, config.num_classes ? "logits" : "prediction");
 }
 
 }  // namespace tessera::lmu

@@ -9,6 +9,7 @@
 #include "tessera/core/error.h"
 #include "tessera/systems/lmu/mackey_glass.h"
 #include "tessera/systems/sequence_tasks.h"
+#include "tessera/systems/series_tasks.h"
 
 namespace tessera::lmu {
 namespace {
@@ -67,7 +68,7 @@ class MackeyGlassTask final : public Task {
 }  // namespace
 
 std::vector<TaskFactory> tasks() {
-  return {psmnist_task(), noise_padded_task(),
+  return {psmnist_task(), noise_padded_task(), eigenworms_task(), bidmc_task(),
           task_factory<MackeyGlassConfig>(
               "mackey_glass", "a chaotic series, predict_len steps ahead",
               [](const MackeyGlassConfig& config, const TaskContext& context) {

@@ -1,6 +1,7 @@
 #include "tessera/systems/unicornn/unicornn.h"
 
 #include "tessera/systems/sequence_tasks.h"
+#include "tessera/systems/series_tasks.h"
 #include "tessera/systems/unicornn/claims.h"
 #include "tessera/systems/unicornn/config.h"
 #include "tessera/systems/unicornn/losses.h"
@@ -10,6 +11,16 @@
 
 namespace tessera::unicornn {
 
+namespace {
+
+std::vector<DataSource> data_sources() {
+  std::vector<DataSource> sources = sequence_data_sources();
+  for (const DataSource& source : series_data_sources()) sources.push_back(source);
+  return sources;
+}
+
+}  // namespace
+
 System system() {
   return {.name = "unicornn",
           .title = "UnICORNN: A recurrent model for learning very long time dependencies",
@@ -17,11 +28,11 @@ System system() {
           .reference = "tk-rusch/unicornn@35b243d (no licence)",
           .kind = "sequence model",
           .model = model_factory<UnicornnConfig>(make_model),
-          .tasks = {psmnist_task(), noise_padded_task()},
+          .tasks = {psmnist_task(), noise_padded_task(), eigenworms_task(), bidmc_task()},
           .procedures = procedures(),
           .claims = claims(),
           .workloads = workloads(),
-          .data = sequence_data_sources(),
+          .data = data_sources(),
           .trace_loss = trace_loss};
 }
 

@@ -17,7 +17,7 @@ System system() {
           .reference = "tk-rusch/unicornn@35b243d (no licence)",
           .kind = "sequence model",
           .model = model_factory<UnicornnConfig>(make_model),
-          .tasks = {psmnist_task(), noise_padded_task()},
+          .tasks = {psmnist_task(), noise_padded_task(), imdb_task()},
           .procedures = procedures(),
           .claims = claims(),
           .workloads = workloads(),

@@ -27,7 +27,7 @@ data::ReviewData reviews() {
   return data;
 }
 
-std::unique_ptr<Task> make(Json values, at::ScalarType dtype = at::kFloat) {
+std::unique_ptr<Task> make(const Json& values = Json::object(), at::ScalarType dtype = at::kFloat) {
   ReviewConfig config;
   Json all = {{"train_size", 15}, {"valid_size", 5}, {"vocab_size", 100}};
   all.update(values);
@@ -43,7 +43,7 @@ TensorMap batch_of(const Task& task, Split split, std::initializer_list<int64_t>
 int64_t words_in(const at::Tensor& row) { return row.ne(1).sum().item<int64_t>(); }
 
 TEST(ReviewTask, shorter_reviews_are_padded_at_the_chosen_end) {
-  const auto end = make({}), front = make({{"padding", "front"}});
+  const auto end = make(), front = make({{"padding", "front"}});
   const TensorMap a = batch_of(*end, Split::kTest, {0, 1, 2}),
                   b = batch_of(*front, Split::kTest, {0, 1, 2});
   const at::Tensor &x = a.at("x"), &lengths = a.at("lengths");
@@ -60,7 +60,7 @@ TEST(ReviewTask, shorter_reviews_are_padded_at_the_chosen_end) {
 }
 
 TEST(ReviewTask, splits_hold_every_training_review_once_and_labels_follow) {
-  const auto task = make({});
+  const auto task = make();
   EXPECT_EQ(task->size(Split::kTrain), 15);
   EXPECT_EQ(task->size(Split::kValid), 5);
   EXPECT_EQ(task->size(Split::kTest), 20);
@@ -90,11 +90,11 @@ TEST(ReviewTask, long_reviews_are_cut_at_the_chosen_end) {
     }
     return x;
   };
-  const at::Tensor whole = longest(*make({}));
+  const at::Tensor whole = longest(*make());
   ASSERT_EQ(whole.size(0), 20);
   // All reviews of at least four words are that long then: compare with their own whole.
   const auto cut_end = make({{"max_length", 4}}),
-             cut_front = make({{"max_length", 4}, {"truncate", "front"}}), uncut = make({});
+             cut_front = make({{"max_length", 4}, {"truncate", "front"}}), uncut = make();
   for (int64_t i = 0; i < 20; ++i) {
     const at::Tensor all = batch_of(*uncut, Split::kTest, {i}).at("x")[0];
     const int64_t n = std::min<int64_t>(all.size(0), 4);
@@ -112,7 +112,7 @@ TEST(ReviewTask, rare_words_are_unknown) {
 }
 
 TEST(ReviewTask, loss_and_accuracy_are_those_of_a_logistic_unit) {
-  const auto task = make({});
+  const auto task = make();
   const TensorMap batch = {{"y", at::tensor({1.0, 0.0, 1.0, 0.0})}};
   const at::Tensor logits = at::tensor({2.0, -1.0, -3.0, -0.5});
   const double expected = (std::log1p(std::exp(-2.0)) + std::log1p(std::exp(-1.0)) +
@@ -128,7 +128,7 @@ TEST(ReviewTask, loss_and_accuracy_are_those_of_a_logistic_unit) {
 }
 
 TEST(ReviewTask, text_is_read_as_the_reviews_are) {
-  const auto task = make({});
+  const auto task = make();
   const auto* input = dynamic_cast<const TextInput*>(task.get());
   ASSERT_NE(input, nullptr);
   const std::vector<std::string> lines = {"Good w0", "neverseen"};

@@ -76,16 +76,16 @@ TEST(TextTask, every_character_of_an_evaluation_is_counted_at_most_once) {
 
 TEST(TextTask, training_windows_move_with_the_epoch_and_stay_inside) {
   const Fixture it;
-  const auto task = it.make(64, 0);
+  const auto task = it.make(40, 0);
   std::set<int64_t> starts;
   for (int64_t epoch = 0; epoch < 20; ++epoch) {
     task->begin_epoch(epoch);
     const int64_t last = task->size(Split::kTrain) - 1;
     const TensorMap batch = batch_of(*task, Split::kTrain, {0, last});
     const int64_t start = batch.at("x")[0][0].item<int64_t>();
-    EXPECT_LT(start, 64);
+    EXPECT_LT(start, 40);
     starts.insert(start);
-    EXPECT_LE(start + 64 * last + 64, 1800 - 1);
+    EXPECT_LE(start + 40 * last + 40, 1800 - 1);
   }
   EXPECT_GE(starts.size(), 15u);
 }

@@ -35,7 +35,7 @@ class ReviewTask final : public Task, public InitialWeights, public TextInput {
  public:
   ReviewTask(const ReviewConfig& config, const data::ReviewData& reviews,
              const TaskContext& context)
-      : config_(config), dtype_(context.dtype), vocabulary_({}, 0) {
+      : config_(config), dtype_(context.dtype), data_root_(context.data_root), vocabulary_({}, 0) {
     const auto say = [&](const char* what, double fraction) {
       if (context.progress) context.progress(what, fraction);
     };
@@ -63,10 +63,6 @@ class ReviewTask final : public Task, public InitialWeights, public TextInput {
         const auto& review = choices[i].reviews[static_cast<size_t>(choices[i].indices[k])];
         append(splits_[i], words[i][k], review.is_good);
       }
-    }
-    if (!config.embeddings.empty()) {
-      say("reading word vectors", 0.9);
-      read_vectors(context.data_root);
     }
   }
 
@@ -100,9 +96,10 @@ class ReviewTask final : public Task, public InitialWeights, public TextInput {
   std::string selection_metric() const override { return "accuracy"; }
   bool larger_is_better() const override { return true; }
 
+  /// Read only now: who evaluates a trained model needs no vectors.
   TensorMap initial_weights() const override {
-    if (!vectors_.defined()) return {};
-    return {{"embedding.weight", vectors_}};
+    if (config_.embeddings.empty()) return {};
+    return {{"embedding.weight", read_vectors()}};
   }
 
   TensorMap inputs_of(std::span<const std::string> lines) const override {
@@ -168,28 +165,28 @@ class ReviewTask final : public Task, public InitialWeights, public TextInput {
     return logits.dim() == 2 ? logits.squeeze(1) : logits;
   }
 
-  void read_vectors(const std::string& data_root) {
+  at::Tensor read_vectors() const {
     namespace fs = std::filesystem;
-    const fs::path given(config_.embeddings), below = fs::path(data_root) / given;
+    const fs::path given(config_.embeddings), below = fs::path(data_root_) / given;
     const data::VocabularyVectors read =
         data::load_vectors((fs::exists(given) ? given : below).string(), vocabulary_);
-    vectors_ = at::empty({vocabulary_.size(), read.dim}, at::kFloat);
-    std::ranges::copy(read.values, vectors_.mutable_data_ptr<float>());
+    const at::Tensor vectors = at::empty({vocabulary_.size(), read.dim}, at::kFloat);
+    std::ranges::copy(read.values, vectors.mutable_data_ptr<float>());
     if (config_.unknown_vectors == "normal") {
       const auto generator =
           at::make_generator<at::CPUGeneratorImpl>(static_cast<uint64_t>(config_.split_seed));
       for (int64_t i = data::Vocabulary::kFirstWord; i < vocabulary_.size(); ++i) {
-        if (!read.has_vector[static_cast<size_t>(i)]) vectors_[i].normal_(0, 1, generator);
+        if (!read.has_vector[static_cast<size_t>(i)]) vectors[i].normal_(0, 1, generator);
       }
     }
-    vectors_ = vectors_.to(dtype_);
+    return vectors.to(dtype_);
   }
 
   ReviewConfig config_;
   at::ScalarType dtype_;
+  std::string data_root_;
   data::Vocabulary vocabulary_;
   std::array<PackedReviews, 3> splits_;
-  at::Tensor vectors_;
 };
 
 }  // namespace

@@ -188,8 +188,8 @@ ClaimResult psmnist(Lab& lab) {
 }
 
 ClaimResult reviews(Lab& lab) {
-  // The same model on learned vectors was seen at 88 %; a model that counts words reaches as much.
-  constexpr double kLeast = 86;
+  // Seen at 89 %; the paper’s model on frozen vectors, as its authors print it, at 89.1 %.
+  constexpr double kLeast = 87;
   const TrainOutcome run = lab.train("lmu/imdb", {});
   ClaimResult result;
   result.ours = metric(run.test, "accuracy");
@@ -319,7 +319,6 @@ std::vector<Claim> claims() {
        .run = capacity_claim},
       {.name = "imdb",
        .statement = "A memory of order 1 on word vectors tells good films from bad",
-       .kind = Claim::Kind::kFinding,
        .quantity = "test accuracy in percent",
        .scales = {Scale::kCpu},
        .run = reviews},

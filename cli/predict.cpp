@@ -1,14 +1,42 @@
 #include <ATen/ATen.h>
 
 #include <filesystem>
+#include <sstream>
 
 #include "cli/output.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
 #include "tessera/core/error.h"
+#include "tessera/io/file.h"
 #include "tessera/io/tensor_file.h"
+#include "tessera/systems/task_extras.h"
 
 namespace tessera::cli {
+namespace {
+
+/// The lines of a text file as the recipe's task reads them.
+TensorMap read_lines(const std::string& path, const train::Recipe& recipe,
+                     const std::string& data_root) {
+  std::istringstream text(io::read_text(path));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(text, line);) {
+    if (!line.empty()) lines.push_back(std::move(line));
+  }
+  const auto task = train::make_task(recipe, data_root);
+  const auto* input = dynamic_cast<const TextInput*>(task.get());
+  if (input == nullptr || lines.empty()) {
+    fail<InvalidArgument>(
+        {.where = "predict",
+         .rule = input == nullptr ? "task " + recipe.task_factory->name + " reads tensors, not text"
+                                  : path + " must hold a line of text",
+         .got = input == nullptr ? path : "none",
+         .next = "Give --input FILE.safetensors or .npz.",
+         .id = "T-CLI-20"});
+  }
+  return input->inputs_of(lines);
+}
+
+}  // namespace
 
 int predict(const Arguments& arguments) {
   for (const char* option : {"input", "output"}) {
@@ -20,10 +48,13 @@ int predict(const Arguments& arguments) {
     }
   }
   const std::string path = arguments.get("input");
-  const TensorMap given = std::filesystem::path(path).extension() == ".npz"
-                              ? io::read_npz(path)
-                              : io::read_tensor_file(path).tensors;
+  const auto packing = std::filesystem::path(path).extension();
+  // The small file before the model: a wrong path should not cost more than a glance.
+  TensorMap given;
+  if (packing == ".npz") given = io::read_npz(path);
+  if (packing != ".npz" && packing != ".txt") given = io::read_tensor_file(path).tensors;
   const Trained trained = open_trained(arguments);
+  if (packing == ".txt") given = read_lines(path, trained.recipe, data_root(arguments));
   const at::NoGradGuard no_grad;
   const TensorMap outputs = trained.model->predict(
       given.to(train::device_of(trained.recipe.run), train::dtype_of(trained.recipe.run)));

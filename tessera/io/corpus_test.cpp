@@ -32,7 +32,9 @@ std::vector<CorpusFile> corpus() {
       {"xyz", fuzz::read_xyz},
       {"ts", fuzz::read_ts},
       {"arff", fuzz::read_arff},
-      {"checkpoint", fuzz::read_checkpoint}};
+      {"checkpoint", fuzz::read_checkpoint},
+      {"xz", fuzz::read_xz},
+      {"word_vectors", fuzz::read_word_vectors}};
   std::vector<CorpusFile> files;
   for (const auto& [name, read] : readers) {
     const auto folder = std::filesystem::path(TESSERA_SOURCE_DIR) / "tests/fuzz/corpus" / name;

@@ -15,7 +15,10 @@
 #include "tessera/io/npy.h"
 #include "tessera/io/strict_json.h"
 #include "tessera/io/tar.h"
+#include "tessera/io/unpack.h"
+#include "tessera/io/word_vectors.h"
 #include "tessera/io/xyz.h"
+#include "tessera/io/xz.h"
 #include "tessera/io/zip.h"
 
 namespace tessera::io {
@@ -60,6 +63,34 @@ TEST(Bzip2, gives_what_was_packed_up_to_the_limit) {
   auto twice = bytes;
   twice.insert(twice.end(), bytes.begin(), bytes.end());
   EXPECT_EQ(bunzip2(twice, 1 << 20).size(), 2 * plain.size());
+}
+
+TEST(Xz, gives_what_was_packed_up_to_the_limit) {
+  const auto bytes = corpus("tar/ok_xz"), plain = corpus("tar/ok_ustar");
+  EXPECT_EQ(unxz(bytes, plain.size()), plain);
+  EXPECT_THROW(unxz(bytes, plain.size() - 1), BadFile);
+  auto twice = bytes;
+  twice.insert(twice.end(), bytes.begin(), bytes.end());
+  EXPECT_EQ(unxz(twice, 1 << 20).size(), 2 * plain.size());
+}
+
+TEST(Unpack, every_packing_gives_the_same_bytes) {
+  const auto plain = corpus("tar/ok_ustar");
+  for (const char* name : {"tar/ok_ustar", "tar/ok_bzip2", "tar/ok_xz"}) {
+    const auto bytes = corpus(name);
+    std::vector<std::byte> storage;
+    const auto content = unpack(bytes, 1 << 20, storage);
+    EXPECT_TRUE(std::equal(content.begin(), content.end(), plain.begin(), plain.end())) << name;
+  }
+}
+
+TEST(WordVectors, only_wanted_words_are_kept) {
+  const auto bytes = corpus("word_vectors/ok_word_with_spaces");
+  const WordVectors vectors =
+      parse_word_vectors(bytes, [](std::string_view word) { return word != "film"; });
+  EXPECT_EQ(vectors.dim, 3u);
+  EXPECT_EQ(vectors.words, (std::vector<std::string>{"the", ". . ."}));
+  EXPECT_EQ(vectors.values, (std::vector<float>{0.5f, -1, 2e-3f, 1, 2, 3}));
 }
 
 TEST(Idx, wide_elements_come_in_native_order) {

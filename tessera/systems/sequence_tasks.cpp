@@ -5,8 +5,10 @@
 
 #include "tessera/core/error.h"
 #include "tessera/data/cifar10.h"
+#include "tessera/data/imdb.h"
 #include "tessera/data/mnist.h"
 #include "tessera/data/permutation.h"
+#include "tessera/data/text.h"
 #include "tessera/systems/sequence_images.h"
 
 namespace tessera {
@@ -141,7 +143,8 @@ TaskFactory noise_padded_task() {
 }
 
 std::vector<data::DataSource> sequence_data_sources() {
-  return {data::mnist_source(), data::fashion_mnist_source(), data::cifar10_source()};
+  return {data::mnist_source(), data::fashion_mnist_source(), data::cifar10_source(),
+          data::imdb_source(), data::text8_source()};
 }
 
 }  // namespace tessera

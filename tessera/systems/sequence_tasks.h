@@ -29,11 +29,22 @@ TaskFactory noise_padded_task();
 /// Films' reviews, good or bad: x (B, T) int64 tokens, lengths (B) int64, y (B) 0 or 1 in the
 /// task's dtype. Reads "logits" (B, 1) or (B). Loss: binary cross entropy with logits; accuracy in
 /// percent of round(sigmoid).
-/// Keys: vocab_size (words; two more tokens are padding and unknown), max_length, padding ("end",
-/// "front"), embeddings (a GloVe text file, see initial_embeddings), split sizes.
+/// Lengths only where padding stands at the end. A model with an embedding begins with the vectors
+/// of `embeddings` (a file in GloVe's text format); `predict` takes text, a review a line.
+/// Keys: vocab_size (words; two more tokens are unknown, 0, and padding, 1), lower_case,
+/// max_length, truncate and padding ("end", "front"), embeddings, unknown_vectors, split sizes,
+/// split_seed.
 TaskFactory imdb_task();
 
-/// MNIST, Fashion-MNIST, CIFAR-10 and IMDB: what the tasks above read from the data root.
+/// The next character of a text: x (B, T) and y (B, T) int64, places in the alphabet of the file's
+/// bytes. Reads "logits" (B, T, V). Metrics: loss (cross entropy) and bpc, bits per character.
+/// The first 90 % of the file train (at another phase of the windows each epoch), the next 5 %
+/// validate, the last 5 % test; of validation and test windows the first `context` characters are
+/// read but not counted, except at the very beginning.
+/// Keys: file (a path, or below the data root; plain, packed, or text8.zip), length (T), context.
+TaskFactory text8_task();
+
+/// MNIST, Fashion-MNIST, CIFAR-10, IMDB and text8: what the tasks above read from the data root.
 std::vector<data::DataSource> sequence_data_sources();
 
 }  // namespace tessera

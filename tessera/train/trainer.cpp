@@ -13,6 +13,7 @@
 #include "tessera/core/threads.h"
 #include "tessera/io/checkpoint_store.h"
 #include "tessera/io/file.h"
+#include "tessera/systems/task_extras.h"
 #include "tessera/train/interrupt.h"
 #include "tessera/train/run_folder.h"
 #include "tessera/train/run_store.h"
@@ -153,6 +154,9 @@ Trainer::Trainer(const Recipe& recipe, const TrainOptions& options)
     observer_.on_progress(what, fraction);
   });
   model_ = make_model(recipe_);
+  const auto* given = dynamic_cast<const InitialWeights*>(task_.get());
+  const bool is_new = options_.out.empty() || checkpoints_.list().empty();
+  if (given != nullptr && is_new) begin_with(*model_, given->initial_weights());
   parameters_ = parameters_of(*model_);
   optimizer_ = Optimizer::make(config_.optimizer, parameters_);
   if (config_.ema_decay > 0) ema_ = std::make_unique<Ema>(parameters_, config_.ema_decay);

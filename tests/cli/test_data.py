@@ -94,6 +94,67 @@ def test_a_broken_download_goes_on_where_it_was(run, dataset, server, tmp_path, 
     assert (tmp_path / "data" / paths[0]).read_bytes() == server.files[paths[0]]
 
 
+@pytest.fixture
+def known(run):
+    """Of the sets whose first file has a known size and SHA-256, the one with the smallest."""
+    rows = json.loads(run("data", "list", "--json").stdout)
+    first = {}
+    for row in rows:
+        first.setdefault(row["set"], row)
+    return min((row for row in first.values() if row["sha256"] and row["bytes"]),
+               key=lambda row: row["bytes"])
+
+
+@pytest.fixture
+def known_server(known):
+    with Server({known["path"]: bytes(known["bytes"])}) as it:
+        thread = threading.Thread(target=it.serve_forever, args=(0.01,))
+        thread.start()
+        yield it
+        it.shutdown()
+        thread.join()
+
+
+def get_known(run, known, server, code):
+    return run("data", "get", known["set"], "--mirror", server.url, "--data", "data", code=code).stderr
+
+
+def test_a_file_with_another_checksum_is_refused_and_nothing_is_left(run, known, known_server, tmp_path):
+    error = get_known(run, known, known_server, 3)
+    assert "SHA-256" in error and known["path"] in error
+    assert [p for p in (tmp_path / "data").rglob("*") if p.is_file()] == []
+
+
+def test_an_archive_that_the_server_has_cut_is_refused(run, known, known_server, tmp_path):
+    content = known_server.files[known["path"]]
+    known_server.files[known["path"]] = content[:1000]
+    error = get_known(run, known, known_server, 3)
+    assert "1000" in error and str(known["bytes"]) in error.replace(",", "")
+    assert not (tmp_path / "data" / known["path"]).exists()
+    # The next try finds another server: it does not build upon the cut file.
+    known_server.files[known["path"]] = content
+    assert "SHA-256" in get_known(run, known, known_server, 3)
+
+
+def test_a_connection_that_breaks_again_and_again_still_ends(run, dataset, server, tmp_path):
+    name, paths = dataset
+    server.limit = 2000
+    for _ in range(2):
+        run("data", "get", name, "--mirror", server.url, "--data", "data", code=5)
+    server.limit = None
+    run("data", "get", name, "--mirror", server.url, "--data", "data")
+    assert {"bytes=2000-", "bytes=4000-"} <= set(server.requests)
+    assert (tmp_path / "data" / paths[0]).read_bytes() == server.files[paths[0]]
+
+
+def test_the_reviews_are_a_set_of_both_sequence_systems(run):
+    rows = json.loads(run("data", "list", "lmu/imdb", "unicornn/imdb", "--json").stdout)
+    assert {row["set"] for row in rows} == {"lmu/imdb", "unicornn/imdb"}
+    for row in rows:
+        assert row["url"].endswith("/aclImdb_v1.tar.gz") and row["bytes"] == 84125825
+        assert len(row["sha256"]) == 64 and row["licence"]
+
+
 def test_what_the_server_lacks_is_an_input_error(run, dataset, server):
     server.files.clear()
     error = run("data", "get", dataset[0], "--mirror", server.url, "--data", "data", code=5).stderr

@@ -10,6 +10,7 @@ import bz2
 import gzip
 import io
 import json
+import lzma
 import pathlib
 import shutil
 import struct
@@ -365,6 +366,81 @@ def tar():
     yield "T-BZ-01_truncated", bz2.compress(plain)[:-5]
     yield "T-BZ-01_trailing_bytes", bz2.compress(plain) + b"x"
     yield "T-BZ-02_bomb", bz2.compress(bytes(2 << 20))
+    yield "ok_xz", lzma.compress(plain)
+    yield "T-XZ-01_truncated", lzma.compress(plain)[:-5]
+
+
+# ---- xz ------------------------------------------------------------------------------------------
+
+
+def xz():
+    text = b"the quick brown fox " * 20
+
+    def patched(at, *values):
+        data = bytearray(lzma.compress(text))
+        data[at:at + len(values)] = values
+        return bytes(data)
+
+    def dictionary(size_code):
+        """The block header with another dictionary, and its checksum made right again."""
+        data = bytearray(lzma.compress(text))
+        length = (data[12] + 1) * 4
+        block = data[12:12 + length]
+        at = block.index(b"\x21\x01")  # LZMA2, one byte of properties
+        block[at + 2] = size_code
+        block[-4:] = struct.pack("<I", zlib.crc32(block[:-4]))
+        data[12:12 + length] = block
+        return bytes(data)
+
+    yield "ok_text", lzma.compress(text)
+    yield "ok_no_bytes", lzma.compress(b"")
+    for name, check in (("crc32", lzma.CHECK_CRC32), ("sha256", lzma.CHECK_SHA256),
+                        ("no_check", lzma.CHECK_NONE)):
+        yield "ok_" + name, lzma.compress(text, check=check)
+    yield "ok_two_streams", lzma.compress(text) + lzma.compress(b"more")
+    yield "ok_padding", lzma.compress(text) + bytes(4) + lzma.compress(b"more")
+
+    yield "T-XZ-01_empty_file", b""
+    yield "T-XZ-01_not_xz", b"PK\3\4" + bytes(20)
+    yield "T-XZ-01_lzma_alone", lzma.compress(text, format=lzma.FORMAT_ALONE)
+    yield "T-XZ-01_truncated", lzma.compress(text)[:-1]
+    yield "T-XZ-01_truncated_block", lzma.compress(text)[:40]
+    yield "T-XZ-01_trailing_bytes", lzma.compress(text) + b"x"
+    yield "T-XZ-01_odd_padding", lzma.compress(text) + bytes(3)
+    yield "T-XZ-01_damaged", patched(36, 0xff, 0xff)
+    damaged = bytearray(lzma.compress(text))
+    damaged[-30] ^= 1  # the check or the index
+    yield "T-XZ-01_wrong_check", bytes(damaged)
+    yield "T-XZ-02_bomb", lzma.compress(bytes(2 << 20))
+    yield "T-XZ-03_huge_dictionary", dictionary(40)
+    yield "T-XZ-04_unknown_dictionary", dictionary(0x3f)
+
+
+# ---- Word vectors --------------------------------------------------------------------------------
+
+
+def word_vectors():
+    lines = b"the 0.5 -1 2e-3\nfilm 1 2 3\n"
+    yield "ok_two_words", lines
+    yield "ok_no_newline", lines[:-1]
+    yield "ok_windows_lines", lines.replace(b"\n", b"\r\n")
+    yield "ok_word_with_spaces", lines + b". . . 1 2 3\n"
+    yield "ok_utf8", lines + "é 1 2 3\n".encode()
+    yield "ok_any_bytes", lines + b"\xff\0 1 2 3\n"
+
+    yield "T-VEC-01_empty_file", b""
+    yield "T-VEC-02_long_line", lines + b"a" + b" 1" * (1 << 17)
+    yield "T-VEC-03_too_few_numbers", lines + b"good 1 2\n"
+    yield "T-VEC-03_blank_line", lines + b"\n" + lines
+    yield "T-VEC-03_no_word", lines + b" 1 2 3\n"
+    yield "T-VEC-03_long_word", lines + b"a" * 5000 + b" 1 2 3\n"
+    yield "T-VEC-04_no_number", lines + b"good 1 two 3\n"
+    yield "T-VEC-04_empty_number", lines + b"good 1  3\n"
+    yield "T-VEC-04_not_finite", lines + b"good 1 nan 3\n"
+    yield "T-VEC-04_out_of_range", lines + b"good 1 1e99 3\n"
+    yield "T-VEC-05_no_numbers", b"the\n"
+    yield "T-VEC-05_too_many_numbers", b"the" + b" 1" * 5000 + b"\n"
+    yield "T-VEC-06_duplicate", lines + lines
 
 
 # ---- QM9's xyz -----------------------------------------------------------------------------------
@@ -583,7 +659,7 @@ def checkpoint():
 
 def main():
     shutil.rmtree(ROOT, ignore_errors=True)
-    for make in (safetensors, npy, npz, idx, tar, xyz, ts, arff, checkpoint):
+    for make in (safetensors, npy, npz, idx, tar, xyz, ts, arff, checkpoint, xz, word_vectors):
         folder = ROOT / make.__name__
         folder.mkdir(parents=True)
         for name, content in make():

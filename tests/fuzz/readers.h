@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -15,7 +16,10 @@
 #include "tessera/io/safetensors.h"
 #include "tessera/io/tar.h"
 #include "tessera/io/ts.h"
+#include "tessera/io/unpack.h"
+#include "tessera/io/word_vectors.h"
 #include "tessera/io/xyz.h"
+#include "tessera/io/xz.h"
 #include "tessera/io/zip.h"
 
 /// What fuzzing does with each reader, and corpus_test.cpp with each file of the corpus: read all
@@ -75,15 +79,24 @@ inline void read_idx(Bytes bytes) {
 
 inline void read_tar(Bytes bytes) {
   std::vector<std::byte> unpacked;
-  if (io::as_text(bytes).starts_with("BZh")) {
-    unpacked = io::bunzip2(bytes, kUnpackedLimit);
-    bytes = unpacked;
-  }
-  io::TarReader reader(bytes);
+  io::TarReader reader(io::unpack(bytes, kUnpackedLimit, unpacked));
   while (const std::optional<io::TarEntry> entry = reader.next()) {
     require(!entry->name.empty() && entry->name[0] != '/');
     touch(entry->data);
   }
+}
+
+inline void read_xz(Bytes bytes) {
+  const std::vector<std::byte> unpacked = io::unxz(bytes, kUnpackedLimit);
+  require(unpacked.size() <= kUnpackedLimit);
+  touch(unpacked);
+}
+
+inline void read_word_vectors(Bytes bytes) {
+  const auto every = [](std::string_view) { return true; };
+  const io::WordVectors vectors = io::parse_word_vectors(bytes, every);
+  require(vectors.dim > 0 && vectors.values.size() == vectors.words.size() * vectors.dim);
+  for (const float value : vectors.values) require(std::isfinite(value));
 }
 
 inline void read_xyz(Bytes bytes) {

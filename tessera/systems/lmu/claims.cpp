@@ -187,6 +187,95 @@ ClaimResult psmnist(Lab& lab) {
   return result;
 }
 
+ClaimResult reviews(Lab& lab) {
+  // Seen at 89 %; the paper’s model on frozen vectors, as its authors print it, at 89.1 %.
+  constexpr double kLeast = 87;
+  const TrainOutcome run = lab.train("lmu/imdb", {});
+  ClaimResult result;
+  result.ours = metric(run.test, "accuracy");
+  result.seeds = {run.seed};
+  result.holds = result.ours >= kLeast;
+  result.detail = fmt::format(
+      "Rule: with 101 numbers beside the word vectors, which are learned here from the reviews "
+      "alone, at least {} % of the 25,000 test reviews. Seen: {:.2f} %, trained in {:.0f} s. (The "
+      "paper’s form, 301 numbers on frozen GloVe vectors, is lmu/imdb_glove.)",
+      kLeast, result.ours, run.seconds);
+  result.figures.push_back(curves_figure("Reviews of films", "Accuracy on the validation reviews.",
+                                         "accuracy", "accuracy in percent",
+                                         {{{"LMU of order 1", "lmu/imdb", 0}, run}},
+                                         /*is_logarithmic=*/false));
+  return result;
+}
+
+ClaimResult capacity_claim(Lab& lab) {
+  // The memory is not trained: "training" is one update with rate 0.
+  const auto window = [&](const std::string& steps, const std::string& theta) {
+    return lab.train("lmu/capacity", {"task.window=" + steps, "model.theta=" + theta});
+  };
+  constexpr double kMost = 5e-4;
+  const TrainOutcome longer = window("1000", "999.5"), same = window("100", "99.5");
+  ClaimResult result;
+  result.ours = metric(longer.test, "mse");
+  result.seeds = {longer.seed};
+  result.holds = result.ours <= kMost;
+  std::string lstm_text;
+  const std::vector<std::string> delays = {"mse_0", "mse_25", "mse_50", "mse_75", "mse_100"};
+  std::vector<std::pair<std::string, TrainOutcome>> shown = {{"LMU, 1000 steps", longer},
+                                                             {"LMU, 100 steps", same}};
+  if (lab.scale() != Scale::kQuick) {
+    const TrainOutcome lstm = lab.train("lmu/capacity_lstm", {});
+    result.baseline = metric(lstm.test, "mse");
+    result.holds = result.holds && metric(same.test, "mse") < *result.baseline;
+    lstm_text = fmt::format(" An LSTM of 100 units trained for {} updates on 100 steps: {:.3g}.",
+                            lstm.steps, *result.baseline);
+    shown.push_back({"LSTM, 100 steps", lstm});
+  }
+  result.detail = fmt::format(
+      "Rule: an untrained memory of order 100 repeats a noise of 10 cycles a window after 0 to "
+      "1000 steps with a mean squared error below {:g} (largest value 1), and a window of 100 "
+      "steps "
+      "better than a trained LSTM. Seen: {:.3g}; over 100 steps, where a cycle has but ten "
+      "samples, "
+      "{:.3g}.{}",
+      kMost, result.ours, metric(same.test, "mse"), lstm_text);
+  Json series = Json::array();
+  for (size_t i = 0; i < shown.size(); ++i) {
+    Json y = Json::array();
+    for (const std::string& delay : delays) y.push_back(metric(shown[i].second.test, delay));
+    series.push_back({{"name", shown[i].first},
+                      {"x", {0, 25, 50, 75, 100}},
+                      {"y", y},
+                      {"color", i},
+                      {"markers", true}});
+  }
+  result.figures.push_back({"Memory for a delayed noise",
+                            "Error of the noise repeated after a part of the window.",
+                            {{"kind", "lines"},
+                             {"x", {{"label", "delay in percent of the window"}}},
+                             {"y", {{"label", "mean squared error"}, {"log", true}}},
+                             {"series", series}}});
+  return result;
+}
+
+ClaimResult characters(Lab& lab) {
+  const TrainOutcome run = lab.train("lmu/text_small", {});
+  // 65 characters drawn at random cost 6.02 bits, at their own frequencies 4.8.
+  constexpr double kMost = 2.8;
+  ClaimResult result;
+  result.ours = metric(run.test, "bpc");
+  result.seeds = {run.seed};
+  result.holds = result.ours <= kMost;
+  result.detail = fmt::format(
+      "Rule: the stack of LMU blocks predicts characters of Shakespeare at {} bits or less after "
+      "two minutes of training. Seen: {:.3f} bits, {} updates in {:.0f} s.",
+      kMost, result.ours, run.steps, run.seconds);
+  result.figures.push_back(
+      curves_figure("Characters of Shakespeare", "Bits per character of the validation text.",
+                    "bpc", "bits per character", {{{"LMU blocks", "lmu/text_small", 0}, run}},
+                    /*is_logarithmic=*/false));
+  return result;
+}
+
 }  // namespace
 
 std::vector<Claim> claims() {
@@ -223,6 +312,22 @@ std::vector<Claim> claims() {
        .paper_source = "Table 2",
        .scales = {Scale::kCpu},
        .run = psmnist},
+      {.name = "capacity",
+       .statement = "An untrained memory holds a noise over a thousand steps",
+       .quantity = "mean squared error; baseline: a trained LSTM over 100 steps",
+       .scales = everywhere,
+       .run = capacity_claim},
+      {.name = "imdb",
+       .statement = "A memory of order 1 on word vectors tells good films from bad",
+       .quantity = "test accuracy in percent",
+       .scales = {Scale::kCpu},
+       .run = reviews},
+      {.name = "text",
+       .statement = "LMU blocks predict characters",
+       .kind = Claim::Kind::kFinding,
+       .quantity = "bits per character",
+       .scales = {Scale::kCpu},
+       .run = characters},
   };
 }
 

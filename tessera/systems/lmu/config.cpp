@@ -118,10 +118,14 @@ void LmuConfig::fields(FieldList& list) {
        {.help = "psmnist: the 2019 start for pixels (e_x 1, W_x = W_h = 0)",
         .one_of = {"default", "psmnist", "uniform_hidden"}});
   list("vocab_size", vocab_size, {.help = "tokens; x is then int64", .min = 1});
+  list("pad_id", pad_id, {.help = "token whose vector is zero and gets no gradient", .min = 0});
   list("embed_dim", embed_dim, {.help = "width of a token's vector", .min = 1});
   list("freeze_embedding", freeze_embedding, {.help = "keep word vectors as they are loaded"});
-  list("dense_dim", dense_dim,
-       {.help = "width of a dense layer before the head; 0 for none", .min = 0});
+  list(
+      "dense_dim", dense_dim,
+      {.help = "width of a dense layer before the head; 0 for none (language: of the blocks' dense "
+               "layers; 0 for four times hidden_dim)",
+       .min = 0});
 }
 
 void LmuConfig::choose_defaults(const Json& given) {
@@ -153,6 +157,22 @@ void LmuConfig::validate() const {
     refuse("a head is a classifier or a regression, not both: num_classes or output_dim",
            std::to_string(*num_classes) + " and " + std::to_string(*output_dim), "Remove one.",
            "T-LMU-03");
+  }
+  if (vocab_size && pad_id && *pad_id >= *vocab_size) {
+    refuse("pad_id must be below vocab_size = " + std::to_string(*vocab_size),
+           std::to_string(*pad_id), "", "T-LMU-19");
+  }
+  if (architecture == "language") {
+    if (!vocab_size || hidden_dim < 1 || variant != "parallel") {
+      refuse("architecture language needs vocab_size, hidden_dim and variant parallel",
+             vocab_size ? "hidden_dim " + std::to_string(hidden_dim) + ", variant " + variant
+                        : "no vocab_size",
+             "Set them in [model].", "T-LMU-25");
+    }
+    if (mode == "final_state") {
+      refuse("architecture language predicts at every step", "mode final_state", "Use mode auto.",
+             "T-LMU-26");
+    }
   }
   if (architecture != "lmu" && architecture != "hybrid") return;
   const bool is_original = variant == "original" || variant == "original_gating";

@@ -50,6 +50,7 @@ struct LmuConfig : Config {
 
   // Tokens and the heads of the text tasks.
   std::optional<int64_t> vocab_size;
+  std::optional<int64_t> pad_id;
   int64_t embed_dim = 300;
   bool freeze_embedding = false;
   int64_t dense_dim = 0;

@@ -5,6 +5,7 @@
 #include "tessera/core/error.h"
 #include "tessera/ops/describe.h"
 #include "tessera/ops/product.h"
+#include "tessera/systems/lmu/language_model.h"
 #include "tessera/systems/lmu/lstm_layer.h"
 #include "tessera/systems/sequence_model.h"
 
@@ -25,6 +26,10 @@ LmuModel::LmuModel(const LmuConfig& config) : config_(config) {
     embedding_ =
         register_module("embedding", torch::nn::Embedding(*config.vocab_size, config.embed_dim));
     embedding_->weight.set_requires_grad(!config.freeze_embedding);
+    if (config.pad_id) {
+      const at::NoGradGuard no_grad;
+      embedding_->weight[*config.pad_id].zero_();
+    }
     width = config.embed_dim;
   }
   auto list = register_module("layers", torch::nn::ModuleList());
@@ -49,22 +54,16 @@ void LmuModel::constrain() {
 
 at::Tensor LmuModel::embedded(const at::Tensor& x) const {
   if (embedding_) {
-    if (x.scalar_type() != at::kLong || x.dim() != 2) {
-      refuse("x must be int64 tokens of shape (B, T) with vocab_size", x, "", "T-LMU-11");
-    }
-    if (x.numel() > 0 &&
-        (x.min().item<int64_t>() < 0 || x.max().item<int64_t>() >= *config_.vocab_size)) {
-      refuse("tokens must lie in [0, " + std::to_string(*config_.vocab_size) + ")", x.abs().max(),
-             "Raise model.vocab_size or read the text with this vocabulary.", "T-LMU-12");
-    }
-  } else if (!x.is_floating_point() || x.dim() != 3) {
+    check_tokens(x, *config_.vocab_size);
+    return at::embedding(embedding_->weight, x, config_.pad_id.value_or(-1));
+  }
+  if (!x.is_floating_point() || x.dim() != 3) {
     refuse("x must be floating of shape (B, T, " + std::to_string(config_.input_dim) + ")", x,
            "Set model.vocab_size for tokens.", "T-LMU-13");
   }
   if (x.size(0) == 0 || x.size(1) == 0) {
     refuse("a batch needs at least one sequence and one step", x, "", "T-LMU-14");
   }
-  if (embedding_) return at::embedding(embedding_->weight, x);
   if (x.size(2) != config_.input_dim) {
     refuse("x must have input_dim = " + std::to_string(config_.input_dim) + " columns", x, "",
            "T-LMU-15");
@@ -122,6 +121,7 @@ TensorMap LmuModel::run(const TensorMap& inputs) {
 }
 
 std::shared_ptr<Model> make_model(const LmuConfig& config) {
+  if (config.architecture == "language") return std::make_shared<LanguageModel>(config);
   if (config.architecture == "lmu" || config.architecture == "hybrid") {
     return std::make_shared<LmuModel>(config);
   }

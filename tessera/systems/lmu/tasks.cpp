@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "tessera/core/error.h"
+#include "tessera/systems/lmu/capacity.h"
 #include "tessera/systems/lmu/mackey_glass.h"
 #include "tessera/systems/sequence_tasks.h"
 #include "tessera/systems/series_tasks.h"
@@ -68,7 +69,13 @@ class MackeyGlassTask final : public Task {
 }  // namespace
 
 std::vector<TaskFactory> tasks() {
-  return {psmnist_task(), noise_padded_task(), eigenworms_task(), bidmc_task(),
+  return {psmnist_task(),
+          noise_padded_task(),
+          eigenworms_task(),
+          bidmc_task(),
+          imdb_task(),
+          text8_task(),
+          capacity_task(),
           task_factory<MackeyGlassConfig>(
               "mackey_glass", "a chaotic series, predict_len steps ahead",
               [](const MackeyGlassConfig& config, const TaskContext& context) {

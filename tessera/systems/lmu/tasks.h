@@ -6,7 +6,7 @@
 
 namespace tessera::lmu {
 
-/// psmnist, noise_padded (tessera/systems/sequence_tasks.h), mackey_glass.
+/// psmnist, noise_padded, imdb, text8 (tessera/systems/sequence_tasks.h), capacity, mackey_glass.
 std::vector<TaskFactory> tasks();
 
 }  // namespace tessera::lmu

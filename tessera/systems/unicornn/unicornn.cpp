@@ -22,18 +22,19 @@ std::vector<DataSource> data_sources() {
 }  // namespace
 
 System system() {
-  return {.name = "unicornn",
-          .title = "UnICORNN: A recurrent model for learning very long time dependencies",
-          .paper = "T. K. Rusch, S. Mishra, ICML 2021, PMLR 139:9168-9178, arXiv 2103.05487",
-          .reference = "tk-rusch/unicornn@35b243d (no licence)",
-          .kind = "sequence model",
-          .model = model_factory<UnicornnConfig>(make_model),
-          .tasks = {psmnist_task(), noise_padded_task(), eigenworms_task(), bidmc_task()},
-          .procedures = procedures(),
-          .claims = claims(),
-          .workloads = workloads(),
-          .data = data_sources(),
-          .trace_loss = trace_loss};
+  return {
+      .name = "unicornn",
+      .title = "UnICORNN: A recurrent model for learning very long time dependencies",
+      .paper = "T. K. Rusch, S. Mishra, ICML 2021, PMLR 139:9168-9178, arXiv 2103.05487",
+      .reference = "tk-rusch/unicornn@35b243d (no licence)",
+      .kind = "sequence model",
+      .model = model_factory<UnicornnConfig>(make_model),
+      .tasks = {psmnist_task(), noise_padded_task(), eigenworms_task(), bidmc_task(), imdb_task()},
+      .procedures = procedures(),
+      .claims = claims(),
+      .workloads = workloads(),
+      .data = data_sources(),
+      .trace_loss = trace_loss};
 }
 
 }  // namespace tessera::unicornn

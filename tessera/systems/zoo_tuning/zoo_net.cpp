@@ -62,7 +62,25 @@ ZooNet::ZooNet(nn::Network network, const ZooConfig& config, torch::nn::Module& 
     } else if (layer.kind == LayerKind::kBatchNorm) {
       tensors_[i] = register_norm(submodule(owner, layer.name), channels);
     }
-    is_private_.push_back(nn::consumers(network_, layer.name).size() == 1);
+    may_overwrite_.push_back(may_overwrite(layer));
+  }
+}
+
+bool ZooNet::may_overwrite(const nn::Layer& layer) const {
+  const std::string& input = layer.inputs.front();
+  if (input == nn::kInput || nn::consumers(network_, input).size() != 1) return false;
+  const LayerKind source = network_.layer(input).kind;
+  // The backward of a batch norm and of a sum does not need their outputs.
+  const bool is_free = source == LayerKind::kBatchNorm || source == LayerKind::kAdd;
+  switch (layer.kind) {
+    case LayerKind::kActivation:
+      return is_free && layer.activation == ops::Activation::kRelu;
+    case LayerKind::kAdd:
+      return is_free && layer.inputs.size() == 2;
+    case LayerKind::kBatchNorm:
+      return source == LayerKind::kConv;
+    default:
+      return false;
   }
 }
 
@@ -73,22 +91,17 @@ at::Tensor ZooNet::run_layer(size_t index, std::span<const at::Tensor> inputs, n
     const at::Tensor& x = inputs.front();
     return convs_[index]->forward(x.view({x.size(0), -1, 1, 1}), mode).y.flatten(1);
   }
-  // What reads a batch norm's output, or a sum's, is free to overwrite it where it alone reads it:
-  // their backward does not need it.
-  const auto is_free = [&](const std::string& input) {
-    if (input == nn::kInput) return false;
-    const size_t source = network_.find(input);
-    const LayerKind kind = network_.layers[source].kind;
-    return is_private_[source] && (kind == LayerKind::kBatchNorm || kind == LayerKind::kAdd);
-  };
-  if (layer.kind == LayerKind::kActivation && layer.activation == ops::Activation::kRelu &&
-      is_free(layer.inputs.front())) {
-    return at::Tensor(inputs.front()).relu_();
-  }
-  if (layer.kind == LayerKind::kAdd && inputs.size() == 2 && is_free(layer.inputs.front())) {
-    return at::Tensor(inputs.front()).add_(inputs[1]);
-  }
-  return nn::apply(layer, tensors_[index], inputs, mode);
+  const bool is_inference = mode == nn::Mode::kEvaluate && !at::GradMode::is_enabled();
+  if (!may_overwrite_[index]) return nn::apply(layer, tensors_[index], inputs, mode);
+  // In place: a new map costs more than the arithmetic.
+  at::Tensor y = inputs.front();
+  if (layer.kind == LayerKind::kActivation) return y.relu_();
+  if (layer.kind == LayerKind::kAdd) return y.add_(inputs[1]);
+  if (!is_inference) return nn::apply(layer, tensors_[index], inputs, mode);
+  const nn::LayerTensors& t = tensors_[index];
+  const at::Tensor scale = t.weight * (t.running_var + layer.eps).rsqrt_();
+  const at::Tensor shift = t.bias - t.running_mean * scale;
+  return at::addcmul_out(y, shift.view({-1, 1, 1}), y, scale.view({-1, 1, 1}));
 }
 
 at::Tensor ZooNet::run(const at::Tensor& x, nn::Mode mode, std::vector<LayerGates>* seen) {

@@ -46,11 +46,15 @@ class ZooNet {
   at::Tensor run(const at::Tensor& x, nn::Mode mode, std::vector<LayerGates>* seen);
   at::Tensor run_layer(size_t index, std::span<const at::Tensor> inputs, nn::Mode mode);
 
+  /// Whether the layer alone reads its first input, and nobody misses what was there: a ReLU or a
+  /// sum after a batch norm or a sum, and in inference a batch norm after a convolution.
+  bool may_overwrite(const nn::Layer& layer) const;
+
   nn::Network network_;
   nn::Schedule schedule_;
   std::vector<std::optional<ZooConv>> convs_;  ///< per layer
   std::vector<nn::LayerTensors> tensors_;      ///< of batch norms
-  std::vector<bool> is_private_;               ///< a layer whose output one other reads
+  std::vector<bool> may_overwrite_;            ///< per layer
 };
 
 }  // namespace tessera::zoo_tuning

@@ -16,7 +16,9 @@ System system() {
       .reference = "thuml/Zoo-Tuning@c5975f6 (no licence file)",
       .kind = "method on a convnet",
       .model = model_factory<ZooConfig>(make_model),
+      .tasks = tasks(),
       .procedures = procedures(),
+      .workloads = workloads(),
       .from_authors = [](const TensorMap& theirs, const Config&) { return from_authors(theirs); }};
 }
 

@@ -76,7 +76,7 @@ TEST(ZooConv, does_not_know_the_order_of_its_sources) {
   const auto model = layer({{"lite", true}}), permuted = layer({{"lite", true}});
   set(*model, {{"lite_attention", draw({4}, 8).sigmoid()}});
   const TensorMap w = weights_of(*model);
-  const at::Tensor order = at::tensor({2, 0, 3, 1});
+  const at::Tensor order = at::tensor({2, 0, 3, 1}, at::kLong);
   const auto moved = [&](const char* name) { return w.at(name).index_select(0, order); };
   load_weights(
       *permuted,
@@ -208,7 +208,7 @@ TEST(ZooModel, trains_every_parameter) {
   for (const bool is_lite : {false, true}) {
     const auto model = tiny({{"lite", is_lite}, {"align_all", true}});
     const TensorMap out = model->run({{"x", images(4)}});
-    at::cross_entropy_loss(out.at("logits"), at::tensor({0, 1, 2, 3})).backward();
+    at::cross_entropy_loss(out.at("logits"), at::tensor({0, 1, 2, 3}, at::kLong)).backward();
     for (const auto& item : model->named_parameters()) {
       ASSERT_TRUE(item.value().grad().defined()) << item.key();
       EXPECT_TRUE(item.value().grad().isfinite().all().item<bool>()) << item.key();

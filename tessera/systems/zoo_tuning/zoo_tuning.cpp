@@ -1,5 +1,6 @@
 #include "tessera/systems/zoo_tuning/zoo_tuning.h"
 
+#include "tessera/systems/zoo_tuning/claims.h"
 #include "tessera/systems/zoo_tuning/config.h"
 #include "tessera/systems/zoo_tuning/model.h"
 #include "tessera/systems/zoo_tuning/procedures.h"
@@ -18,6 +19,7 @@ System system() {
       .model = model_factory<ZooConfig>(make_model),
       .tasks = tasks(),
       .procedures = procedures(),
+      .claims = claims(),
       .workloads = workloads(),
       .from_authors = [](const TensorMap& theirs, const Config&) { return from_authors(theirs); }};
 }

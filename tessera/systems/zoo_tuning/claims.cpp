@@ -112,7 +112,7 @@ std::vector<double> times_of(Lab& lab, const std::vector<std::function<void()>>&
 }
 
 ClaimResult inference_cost(Lab& lab) {
-  static constexpr int64_t kSize = 112;
+  static constexpr int64_t kSize = 224;
   const auto make = [](const Json& more) {
     Json values = {{"network", "resnet18"}, {"num_classes", 10}, {"image_size", kSize}};
     values.update(more);
@@ -121,7 +121,7 @@ ClaimResult inference_cost(Lab& lab) {
     model->eval();
     return model;
   };
-  const auto zoo = make({}), plain = make({{"method", "plain"}}),
+  const auto zoo = make(Json::object()), plain = make({{"method", "plain"}}),
              lite = make({{"lite", true}, {"downsample_lite", true}});
   const TensorMap one{{"x", at::randn({1, 3, kSize, kSize})}};
   const at::NoGradGuard no_grad;
@@ -129,14 +129,17 @@ ClaimResult inference_cost(Lab& lab) {
     return [&one, model] { model->run(one); };
   };
   const std::vector<double> ms = times_of(lab, {forward(plain), forward(zoo), forward(lite)});
-  return {.ours = ms[1] / ms[0],
-          .baseline = 1.0,
-          .holds = ms[1] <= 2 * ms[0] && ms[2] <= 1.1 * ms[0],
-          .detail = fmt::format(
-              "Rule: of one image, five sources take at most twice one model's time, and lite at "
-              "most 1.1 times. Seen on ResNet-18 at {0}×{0}: plain {1:.2f} ms, zoo {2:.2f} ms "
-              "({3:.2f} times), lite {4:.2f} ms ({5:.2f} times).",
-              kSize, ms[0], ms[1], ms[1] / ms[0], ms[2], ms[2] / ms[0])};
+  return {
+      .ours = ms[1] / ms[0],
+      .baseline = 1.0,
+      .holds = ms[1] <= 1.3 * ms[0] && ms[2] <= 1.1 * ms[0],
+      .detail = fmt::format(
+          "Rule: of one image, five sources take at most 1.3 times one model's time, and lite at "
+          "most 1.1 times. (Every source's kernels are read once: five times the memory, where "
+          "a model of one image is bound by memory.) Seen on ResNet-18 at {0}×{0}: plain {1:.2f} "
+          "ms, zoo {2:.2f} ms "
+          "({3:.2f} times), lite {4:.2f} ms ({5:.2f} times).",
+          kSize, ms[0], ms[1], ms[1] / ms[0], ms[2], ms[2] / ms[0])};
 }
 
 // ---- Accuracy -----------------------------------------------------------------------------------
@@ -147,7 +150,7 @@ ClaimResult digits(Lab& lab) {
             .target_recipe = "zoo_tuning/digits_target",
             .descendants = {{"task.labels=rotation", "model.num_classes=4", "train.steps=200"},
                             {"task.change=blurred", "train.steps=200"}},
-            .rates = {0.01, 0.03},
+            .rates = {0.01, 0.03, 0.1},
             .seeds = {0}});
 }
 
@@ -158,7 +161,7 @@ ClaimResult mnist_from_fashion(Lab& lab) {
        .target_recipe = "zoo_tuning/mnist_target",
        .descendants = {{"task.labels=rotation", "model.num_classes=4", "task.train_per_class=1000"},
                        {"task.dataset=mnist", "task.classes=[5,6,7,8,9]", "model.num_classes=5"}},
-       .rates = {0.003, 0.01, 0.03},
+       .rates = {0.01, 0.03, 0.1},
        .seeds = {0, 1, 2}});
 }
 

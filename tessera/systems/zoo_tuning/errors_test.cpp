@@ -28,7 +28,7 @@ TEST(ZooErrors, configurations_that_contradict_themselves) {
   EXPECT_EQ(config_error({{"sources", {"a"}}, {"num_sources", 1}, {"source", 1}}), "T-ZOO-06");
   EXPECT_EQ(config_error({{"network", "resnet"}}), "T-REG-01");
   EXPECT_EQ(config_error({{"block", "bottleneck"}, {"in_channels", 8}, {"downsample", false}}),
-            "T-NET-05");
+            "T-NET-04");
 }
 
 TEST(ZooErrors, values_outside_their_range) {

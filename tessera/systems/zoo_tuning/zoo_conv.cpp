@@ -11,6 +11,19 @@ namespace {
 
 std::array<int64_t, 2> both(int64_t value) { return {value, value}; }
 
+/// A plain convolution. One of 1×1 is a product, and faster as one.
+at::Tensor convolve(const at::Tensor& x, const at::Tensor& kernel, const at::Tensor& bias,
+                    const ops::AggregatedConvOptions& o) {
+  const bool is_pointwise = kernel.size(2) == 1 && o.groups == 1 && o.padding == 0;
+  if (!is_pointwise) {
+    return at::conv2d(x, kernel, bias, both(o.stride), both(o.padding), both(o.dilation), o.groups);
+  }
+  at::Tensor read = o.stride == 1 ? x : x.slice(2, 0, {}, o.stride).slice(3, 0, {}, o.stride);
+  read = read.contiguous(at::MemoryFormat::ChannelsLast);
+  const at::Tensor rows = ops::affine(read.permute({0, 2, 3, 1}), kernel.flatten(1), bias);
+  return rows.permute({0, 3, 1, 2});
+}
+
 }  // namespace
 
 ZooConv::ZooConv(const ZooConvOptions& options, torch::nn::Module& owner) : options_(options) {
@@ -54,9 +67,7 @@ ZooConv::Outputs ZooConv::forward(const at::Tensor& x, nn::Mode mode, bool wants
   Outputs out;
   if (wants_gates || !options_.is_lite || !is_evaluation) out.gates = gates(x);
   if (options_.is_lite && is_inference) {
-    const Kept& plain = kept();
-    out.y = at::conv2d(x, plain.kernels, plain.bias, both(o.stride), both(o.padding),
-                       both(o.dilation), o.groups);
+    out.y = convolve(x, kept().kernels, kept().bias, o);
     return out;
   }
   at::Tensor a = out.gates;

@@ -127,7 +127,15 @@ at::Tensor ZooNet::run(const at::Tensor& x, nn::Mode mode, std::vector<LayerGate
   });
 }
 
-at::Tensor ZooNet::forward(const at::Tensor& x, nn::Mode mode) { return run(x, mode, nullptr); }
+at::Tensor ZooNet::forward(const at::Tensor& x, nn::Mode mode) {
+  at::Tensor out = run(x, mode, nullptr);
+  if (out.dim() == 4 && out.requires_grad()) {
+    // A gradient of another layout would slow down every step of the way back.
+    out.register_hook(
+        [](const at::Tensor& d) { return d.contiguous(at::MemoryFormat::ChannelsLast); });
+  }
+  return out;
+}
 
 std::vector<ZooNet::LayerGates> ZooNet::gates(const at::Tensor& x) {
   const at::NoGradGuard no_grad;

@@ -4,10 +4,15 @@
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 #include <new>
 
 #include "cli/help.h"
@@ -96,6 +101,12 @@ int run(std::vector<std::string> words) {
 int main(int count, char** words) {
   // A reader that went away must not end a training: writes fail instead, and are looked at here.
   std::signal(SIGPIPE, SIG_IGN);
+#ifdef __GLIBC__
+  // A step asks for the memory that the one before gave back. Returned to the system in between,
+  // every page of it is mapped and zeroed again, which costs more than the arithmetic on it.
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the largest that glibc takes
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+#endif
   const int code = tessera::cli::run(std::vector<std::string>(words + 1, words + count));
   errno = 0;
   if ((std::fflush(stdout) != 0 || std::ferror(stdout)) && errno != EPIPE && code == 0) {

@@ -209,6 +209,17 @@ std::vector<Verb> make_verbs() {
        "loads it from C++.",
        {kData, kThreads},
        export_bundle},
+      {"zoo merge",
+       "RUN OUT",
+       2,
+       2,
+       Complete::kRecipeOrRun,
+       "Fold a Zoo-Tuned lite model into the plain network that it is",
+       "OUT becomes a safetensors file under the names of the sources, with the network's "
+       "description beside the weights: storage and time of one model. Gates that depend on the "
+       "input do not fold: train with model.lite and model.downsample_lite.",
+       {kWeights, kSet, kThreads},
+       zoo_merge},
       {"data list",
        "[SYSTEM…]",
        0,

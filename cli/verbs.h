@@ -69,5 +69,6 @@ int doctor(const Arguments&);
 int completions(const Arguments&);
 int man(const Arguments&);
 int version(const Arguments&);
+int zoo_merge(const Arguments&);
 
 }  // namespace tessera::cli

@@ -106,6 +106,8 @@ CaseFile parse_case(const io::TensorFile& file, const std::string& path) {
   it.training = metadata.text("training") != "false";
   const Json mode = it.config.value("mode", Json());
   if (mode == "train" || mode == "eval") it.training = mode == "train";
+  const Json training = it.config.value("training", Json());
+  if (training.is_boolean()) it.training = training.get<bool>();
   // Integer procedures carry dtype "int64"; their arithmetic, where there is any, is float.
   if (metadata.text("dtype") == "float64") it.dtype = at::kDouble;
 
@@ -126,7 +128,14 @@ CaseFile parse_case(const io::TensorFile& file, const std::string& path) {
   }
 
   it.weights = file.tensors.with_prefix("weight/");
-  it.buffers = file.tensors.with_prefix("buffer/");
+  for (const auto& [name, tensor] : file.tensors.with_prefix("buffer/")) {
+    // After the forward: a result, recorded under its whole name.
+    if (name.ends_with("_after")) {
+      it.recorded.set("buffer/" + name, tensor);
+    } else {
+      it.buffers.set(name, tensor);
+    }
+  }
   it.inputs = file.tensors.with_prefix("input/");
   it.cotangents = file.tensors.with_prefix("cotangent/");
   for (const char* prefix : {"output/", "grad/", "grad_input/"}) {

@@ -23,15 +23,16 @@ struct CaseFile {
   Json train;                         ///< of a trace: steps, optimizer, schedule, loss, …
   std::string procedure;              ///< of kind procedure
   at::ScalarType dtype = at::kFloat;  ///< of weights and arithmetic
-  bool training = true;               ///< the model's mode: metadata `training`, config `mode`
+  bool training = true;  ///< the model's mode: metadata `training`, config `mode` or `training`
   double rtol = 0, atol = 0;
   std::string source, note;  ///< which file of the authors' at which commit; remarks
 
   TensorMap weights;     ///< `weight/*`, under the authors' names
-  TensorMap buffers;     ///< `buffer/*`
+  TensorMap buffers;     ///< `buffer/*` before the forward
   TensorMap inputs;      ///< `input/*`
   TensorMap cotangents;  ///< `cotangent/*`, under the names of the outputs
-  /// What was recorded, with its prefix: `output/*`, `grad/*`, `grad_input/*`. May be empty.
+  /// What was recorded, with its prefix: `output/*`, `grad/*`, `grad_input/*`, and the
+  /// `buffer/*_after` of a forward in training. May be empty.
   TensorMap recorded;
 };
 

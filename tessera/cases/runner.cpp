@@ -70,7 +70,10 @@ TensorMap run_forward(const CaseFile& it, at::Device device) {
   leaves.merge(inputs.prefixed("grad_input/"));
   TensorMap reached = gradients(scalar, leaves);
 
-  TensorMap result = outputs.prefixed("output/");
+  TensorMap result;
+  for (const auto& [name, tensor] : outputs) {
+    result.set(name.starts_with("buffer/") ? name : "output/" + name, tensor);
+  }
   result.merge(model.to_authors(reached.with_prefix("grad/")).prefixed("grad/"));
   result.merge(reached.with_prefix("grad_input/").prefixed("grad_input/"));
   return result;

@@ -102,13 +102,16 @@ TensorMap run_trace(const CaseFile& it, at::Device device) {
   for (const auto& [name, tensor] : it.inputs) all_inputs.set(name, tensor.to(device));
 
   std::vector<double> losses, rates;
+  bool has_logits = false;
   for (int64_t step = 0; step < rules.steps; ++step) {
     const double lr =
         train::learning_rate(rules.schedule, base_lr, step, rules.steps_per_epoch, rules.steps);
     optimizer->set_lr(lr);
     const TensorMap inputs = inputs_of_step(all_inputs, step);
     optimizer->zero_grad();
-    const at::Tensor loss = loss_of(model.module->run(inputs), inputs);
+    const TensorMap outputs = model.module->run(inputs);
+    has_logits = outputs.contains("logits");
+    const at::Tensor loss = loss_of(outputs, inputs);
     loss.backward();
     if (rules.grad_clip_norm > 0) train::clip_grad_norm(parameters, rules.grad_clip_norm);
     optimizer->step();
@@ -122,6 +125,12 @@ TensorMap run_trace(const CaseFile& it, at::Device device) {
   result.set("output/losses", at::tensor(losses, at::kDouble).to(it.dtype));
   if (rules.is_scheduled()) result.set("output/lr", at::tensor(rates, at::kDouble).to(it.dtype));
   result.merge(model.to_authors(weights_of(*model.module)).prefixed("output/final_weight/"));
+  if (has_logits) {
+    // What the trained classifier says of the first batch.
+    model.module->eval();
+    const at::NoGradGuard no_grad;
+    result.set("output/eval_logits", model.module->run(inputs_of_step(all_inputs, 0)).at("logits"));
+  }
   return result;
 }
 

@@ -2,6 +2,10 @@
 
 // Every operator's schema, in alphabetical order. Python sees them as torch.ops.tessera.<name>.
 
+#define TESSERA_AGGREGATED_CONV2D_ARGUMENTS                                        \
+  "Tensor x, Tensor gates, Tensor weight, Tensor? align=None, Tensor? bias=None, " \
+  "int stride=1, int padding=0, int dilation=1, int groups=1"
+
 #define TESSERA_EGCL_ARGUMENTS                                                            \
   "Tensor h, Tensor? x, int num_given_edges, Tensor row_ptr, Tensor row, Tensor col, "    \
   "Tensor order, Tensor sender_ptr, Tensor sender_order, Tensor? edge_attr, "             \
@@ -23,6 +27,15 @@
   "float alpha, bool sequence=True"
 
 TORCH_LIBRARY(tessera, m) {
+  m.def("aggregated_conv2d(" TESSERA_AGGREGATED_CONV2D_ARGUMENTS ") -> Tensor");
+  // The results are the gradients of x, gates, weight, align and bias.
+  m.def(
+      "aggregated_conv2d_backward(Tensor d_y, Tensor saved, bool[5] "
+      "needs, " TESSERA_AGGREGATED_CONV2D_ARGUMENTS
+      ") -> (Tensor, Tensor, Tensor, Tensor, Tensor)");
+  // aggregated_conv2d that also returns what aggregated_conv2d_backward reads.
+  m.def("aggregated_conv2d_forward(" TESSERA_AGGREGATED_CONV2D_ARGUMENTS
+        ") -> (Tensor y, Tensor saved)");
   m.def("causal_convolution(Tensor u, Tensor kernel) -> Tensor");
   m.def(
       "causal_convolution_backward(Tensor d_y, Tensor u, Tensor kernel, bool[2] needs) -> (Tensor, "

@@ -3,6 +3,7 @@
 #include "tessera/systems/lmu/lmu.h"
 #include "tessera/systems/system.h"
 #include "tessera/systems/unicornn/unicornn.h"
+#include "tessera/systems/zoo_tuning/zoo_tuning.h"
 
 namespace tessera {
 namespace {
@@ -14,6 +15,7 @@ Registry<System> register_all() {
   registry.add(folded_cnn::system());
   registry.add(lmu::system());
   registry.add(unicornn::system());
+  registry.add(zoo_tuning::system());
   return registry;
 }
 

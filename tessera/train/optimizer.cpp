@@ -67,11 +67,11 @@ class Adam final : public Optimizer {
       const std::vector<at::Tensor> counts(group.parameters.size(), updates);
       if (is_decoupled) {
         at::_fused_adamw_(group.parameters, group.gradients, group.slots[0], group.slots[1], {},
-                          counts, c.lr, c.betas[0], c.betas[1], *c.weight_decay, eps,
+                          counts, group.lr, c.betas[0], c.betas[1], *c.weight_decay, eps,
                           /*amsgrad=*/false, /*maximize=*/false);
       } else {
         at::_fused_adam_(group.parameters, group.gradients, group.slots[0], group.slots[1], {},
-                         counts, c.lr, c.betas[0], c.betas[1], *c.weight_decay, eps,
+                         counts, group.lr, c.betas[0], c.betas[1], *c.weight_decay, eps,
                          /*amsgrad=*/false, /*maximize=*/false);
       }
     }
@@ -91,7 +91,7 @@ class Sgd final : public Optimizer {
     for (Group& group : gather()) {
       at::_fused_sgd_(group.parameters, group.gradients,
                       group.slots.empty() ? std::vector<at::Tensor>{} : group.slots[0],
-                      *c.weight_decay, c.momentum, c.lr, c.dampening, c.nesterov,
+                      *c.weight_decay, c.momentum, group.lr, c.dampening, c.nesterov,
                       /*maximize=*/false, /*is_first_step=*/group.updates == 1);
     }
   }
@@ -127,9 +127,9 @@ class RmsProp final : public Optimizer {
         auto& momentum = group.slots.back();
         at::_foreach_mul_(momentum, c.momentum);
         at::_foreach_addcdiv_(momentum, gradients, scale, 1);
-        at::_foreach_add_(group.parameters, momentum, -c.lr);
+        at::_foreach_add_(group.parameters, momentum, -group.lr);
       } else {
-        at::_foreach_addcdiv_(group.parameters, gradients, scale, -c.lr);
+        at::_foreach_addcdiv_(group.parameters, gradients, scale, -group.lr);
       }
     }
   }
@@ -177,6 +177,9 @@ void OptimizerConfig::list_settings(FieldList& list) {
   list("nesterov", nesterov, {.help = "sgd looks ahead along its momentum"});
   list("alpha", alpha, {.help = "decay of rmsprop's average of squares", .min = 0, .max = 1});
   list("centered", centered, {.help = "rmsprop divides by the variance instead"});
+  list("head_lr_ratio", head_lr_ratio,
+       {.help = "learning rate of the parameters whose names begin with head, over lr", .min = 0});
+  list("head", head, {.help = "how the names of a model's head begin"});
 }
 
 void OptimizerConfig::validate() const {
@@ -230,7 +233,9 @@ Optimizer::Optimizer(OptimizerConfig config, NamedParameters parameters,
                              .got = name + " " + c10::toString(parameter.scalar_type()),
                              .id = "T-OPT-02"});
     }
-    entries_.push_back({.name = std::move(name), .parameter = std::move(parameter)});
+    const bool is_head = config_.head_lr_ratio != 1 && name.starts_with(config_.head);
+    entries_.push_back(
+        {.name = std::move(name), .parameter = std::move(parameter), .is_head = is_head});
   }
 }
 
@@ -251,11 +256,14 @@ std::vector<Optimizer::Group> Optimizer::gather() {
     const auto& like = entry.parameter;
     auto group = std::find_if(groups.begin(), groups.end(), [&](const Group& candidate) {
       const at::Tensor& first = candidate.parameters.front();
-      return candidate.updates == entry.updates && first.scalar_type() == like.scalar_type() &&
-             first.device() == like.device();
+      return candidate.updates == entry.updates && candidate.is_head == entry.is_head &&
+             first.scalar_type() == like.scalar_type() && first.device() == like.device();
     });
     if (group == groups.end()) {
-      group = groups.insert(groups.end(), Group{.updates = entry.updates});
+      group = groups.insert(groups.end(),
+                            Group{.updates = entry.updates,
+                                  .is_head = entry.is_head,
+                                  .lr = config_.lr * (entry.is_head ? config_.head_lr_ratio : 1)});
       group->slots.resize(slot_names_.size());
     }
     group->parameters.push_back(entry.parameter);

@@ -26,6 +26,8 @@ struct OptimizerConfig final : Config {
   bool nesterov = false;
   double alpha = 0.99;
   bool centered = false;
+  double head_lr_ratio = 1;
+  std::string head = "c_net.";
 
   void fields(FieldList& list) override;
   /// The fields without the name, for a config that has them beside its own.
@@ -71,13 +73,17 @@ class Optimizer {
   struct Entry {
     std::string name;
     at::Tensor parameter;
+    bool is_head = false;
     int64_t updates = 0;
     std::vector<at::Tensor> slots;  ///< in the order of slot_names(); empty before the first update
   };
 
-  /// Parameters that have a gradient and the same number of updates, as the kernels' lists.
+  /// Parameters that have a gradient, one rate and the same number of updates, as the kernels'
+  /// lists.
   struct Group {
     int64_t updates = 0;  ///< this one included
+    bool is_head = false;
+    double lr = 0;
     std::vector<at::Tensor> parameters, gradients;
     std::vector<std::vector<at::Tensor>> slots;  ///< [slot][parameter]
   };

@@ -67,6 +67,26 @@ const std::vector<Recorded> kRecorded = {
       0.537492882654416, 7.0}},
 };
 
+TEST(Optimizer, a_head_has_its_own_rate) {
+  for (const char* name : {"sgd", "adam", "adamw", "rmsprop"}) {
+    const auto moved = [&](double ratio) {
+      const at::Tensor body = torch::ones({2}, torch::kDouble).requires_grad_(),
+                       head = torch::ones({2}, torch::kDouble).requires_grad_();
+      const auto optimizer = Optimizer::make(
+          Json{{"name", name}, {"lr", 0.1}, {"head_lr_ratio", ratio}, {"weight_decay", 0.0}},
+          {{"f_net.w", body}, {"c_net.w", head}});
+      (body.sum() + head.sum()).backward();
+      optimizer->step();
+      return std::pair(1 - body[0].item<double>(), 1 - head[0].item<double>());
+    };
+    const auto [body, head] = moved(10);
+    EXPECT_NEAR(head, 10 * body, 1e-6 * head) << name;
+    const auto [same, as_head] = moved(1);
+    EXPECT_EQ(same, as_head) << name;
+    EXPECT_EQ(same, body) << name;
+  }
+}
+
 TEST(Optimizer, five_steps_equal_those_of_torch) {
   for (const Recorded& recorded : kRecorded) {
     Problem problem(recorded.spec);

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "tessera/core/tensor_map.h"
 #include "tessera/nn/convnet/network.h"
 
 namespace tessera::nn {
@@ -19,6 +20,11 @@ struct FoldOptions {
 /// Throws InvalidArgument on a width that becomes 0 (naming the layer), groups that no longer
 /// divide, a network without a classifier, or a fold below 1.
 Network fold(const Network& network, const FoldOptions& options);
+
+/// Weights of the network folded with m = f that make it f copies of the original side by side: on
+/// grouped images it computes what the original does on each. Throws InvalidArgument as
+/// check_weights does.
+TensorMap side_by_side_weights(const Network& original, const TensorMap& weights, int64_t fold);
 
 /// ⌊w·m⌋ in double, the width rule.
 int64_t scaled_width(int64_t width, double multiplier);

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "tessera/nn/convnet/methods.h"
+
+namespace tessera::nn {
+
+/// A model that is, in evaluation, a plain convolutional network in another form: what
+/// `tessera zoo merge` writes down.
+class Mergeable {
+ public:
+  virtual ~Mergeable() = default;
+  /// The plain network with its weights, computing what the model does. Throws InvalidArgument
+  /// where the model's present state is no plain network, saying why.
+  virtual WeightedNetwork merged() const = 0;
+};
+
+}  // namespace tessera::nn

@@ -30,7 +30,9 @@ std::vector<CorpusFile> corpus() {
       {"idx", fuzz::read_idx},
       {"tar", fuzz::read_tar},
       {"xyz", fuzz::read_xyz},
-      {"checkpoint", fuzz::read_checkpoint}};
+      {"checkpoint", fuzz::read_checkpoint},
+      {"png", fuzz::read_png},
+      {"jpeg", fuzz::read_jpeg}};
   std::vector<CorpusFile> files;
   for (const auto& [name, read] : readers) {
     const auto folder = std::filesystem::path(TESSERA_SOURCE_DIR) / "tests/fuzz/corpus" / name;

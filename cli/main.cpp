@@ -14,6 +14,7 @@
 #include "cli/output.h"
 #include "cli/verbs.h"
 #include "tessera/core/error.h"
+#include "tessera/core/memory.h"
 #include "tessera/train/trainer.h"
 
 namespace tessera::cli {
@@ -96,6 +97,7 @@ int run(std::vector<std::string> words) {
 int main(int count, char** words) {
   // A reader that went away must not end a training: writes fail instead, and are looked at here.
   std::signal(SIGPIPE, SIG_IGN);
+  tessera::keep_freed_memory();
   const int code = tessera::cli::run(std::vector<std::string>(words + 1, words + count));
   errno = 0;
   if ((std::fflush(stdout) != 0 || std::ferror(stdout)) && errno != EPIPE && code == 0) {

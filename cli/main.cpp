@@ -19,6 +19,7 @@
 #include "cli/output.h"
 #include "cli/verbs.h"
 #include "tessera/core/error.h"
+#include "tessera/core/memory.h"
 #include "tessera/train/trainer.h"
 
 namespace tessera::cli {
@@ -101,12 +102,7 @@ int run(std::vector<std::string> words) {
 int main(int count, char** words) {
   // A reader that went away must not end a training: writes fail instead, and are looked at here.
   std::signal(SIGPIPE, SIG_IGN);
-#ifdef __GLIBC__
-  // A step asks for the memory that the one before gave back. Returned to the system in between,
-  // every page of it is mapped and zeroed again, which costs more than the arithmetic on it.
-  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the largest that glibc takes
-  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
-#endif
+  tessera::keep_freed_memory();
   const int code = tessera::cli::run(std::vector<std::string>(words + 1, words + count));
   errno = 0;
   if ((std::fflush(stdout) != 0 || std::ferror(stdout)) && errno != EPIPE && code == 0) {

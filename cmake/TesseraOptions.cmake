@@ -102,7 +102,7 @@ function(tessera_add_test name)
   add_executable(${name} ${ARGN})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/tests")
   target_link_libraries(${name} PRIVATE tessera_lib tessera_options GTest::gtest GTest::gtest_main
-    ZLIB::ZLIB Threads::Threads)
+    ZLIB::ZLIB PNG::PNG JPEG::JPEG Threads::Threads)
   tessera_share_precompiled(${name})
   add_test(NAME ${name} COMMAND ${name})
 endfunction()

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "tessera/core/error.h"
-#include "tessera/data/cifar10.h"
+#include "tessera/data/cifar.h"
 #include "tessera/data/mnist.h"
 #include "tessera/io/file.h"
 #include "tessera/io/temporary_folder.h"
@@ -104,7 +104,7 @@ TEST(Mnist, the_real_files_hold_what_the_subset_was_taken_from) {
   EXPECT_EQ(data.train.size(), 60000);
   EXPECT_EQ(data.test.size(), 10000);
   for (int64_t digit = 0; digit < 10; ++digit) {
-    const auto of = [&](const ImageSet& set) {
+    const auto of = [&](const LabelledImages& set) {
       return set.images.index({set.labels == digit}).narrow(0, 0, 60);
     };
     EXPECT_TRUE(at::equal(of(data.train), of(subset.train))) << digit;
@@ -112,47 +112,111 @@ TEST(Mnist, the_real_files_hold_what_the_subset_was_taken_from) {
   }
 }
 
-/// 10,000 records whose labels and pixels count up.
-std::string cifar_file(int first) {
-  std::string bytes(size_t{10000} * 3073, static_cast<char>(first));
-  for (size_t r = 0; r < 10000; ++r) bytes[r * 3073] = static_cast<char>(r % 10);
-  bytes[1 + 1024] = '\x7f';  // the first green pixel
+TEST(Mnist, a_split_is_read_without_the_other) {
+  const io::TemporaryFolder folder;
+  write_small(folder / "mnist");
+  fs::remove(folder / "mnist/train-images-idx3-ubyte");
+  const LabelledImages test = load_idx_images("mnist", false, folder.path());
+  EXPECT_EQ(test.images.sizes(), (at::IntArrayRef{1, 1, 1, 2}));
+  EXPECT_EQ(test.num_classes, 10);
+  EXPECT_THROW(load_idx_images("mnist", true, folder.path()), Io);
+  EXPECT_TRUE(
+      has(message_of<InvalidArgument>([&] { load_idx_images("cifar10", true, folder.path()); }),
+          "T-IMAGE-02"));
+}
+
+TEST(LabelledImages, parts_keep_images_and_labels_together) {
+  const io::TemporaryFolder folder;
+  write_small(folder / "mnist");
+  const LabelledImages set = load_images("mnist", folder.path()).train;
+  EXPECT_EQ(set.first(9).size(), 3);
+  EXPECT_TRUE(at::equal(set.first(2).labels, at::tensor({0, 9}, at::kLong)));
+  const LabelledImages some = set.select(at::tensor({2, 0}, at::kLong));
+  EXPECT_TRUE(at::equal(some.labels, at::tensor({1, 0}, at::kLong)));
+  EXPECT_EQ(some.images[0][0][0][0].item<int>(), 'e');
+  EXPECT_EQ(some.num_classes, 10);
+}
+
+/// `records` records of `labels` bytes that count up and pixels of one value.
+std::string cifar_file(size_t records, size_t labels, char value) {
+  const size_t size = labels + 3072;
+  std::string bytes(records * size, value);
+  for (size_t r = 0; r < records; ++r) bytes[r * size + labels - 1] = static_cast<char>(r % 10);
+  bytes[labels + 1024] = '\x7f';  // the first green pixel
   return bytes;
 }
 
-void write_cifar(const std::string& folder) {
+void write_file(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+void write_cifar10(const std::string& folder, size_t records) {
   fs::create_directories(folder);
   for (int k = 1; k <= 5; ++k) {
-    std::ofstream(folder + "/data_batch_" + std::to_string(k) + ".bin") << cifar_file(k);
+    write_file(folder + "/data_batch_" + std::to_string(k) + ".bin",
+               cifar_file(records, 1, static_cast<char>(k)));
   }
-  std::ofstream(folder + "/test_batch.bin") << cifar_file(6);
+  write_file(folder + "/test_batch.bin", cifar_file(records, 1, 6));
 }
 
 TEST(Cifar10, reads_the_official_files_from_a_folder) {
   const io::TemporaryFolder folder;
-  write_cifar(folder / "cifar10");
+  write_cifar10(folder / "cifar10", 10000);
   const ImageData data = load_images("cifar10", folder.path());
   EXPECT_EQ(data.train.images.sizes(), (at::IntArrayRef{50000, 3, 32, 32}));
   EXPECT_EQ(data.train.images[20000][1][0][0].item<int>(), 0x7f);
   EXPECT_EQ(data.train.images[49999][2][31][31].item<int>(), 5);
   EXPECT_EQ(data.test.images[0][0][0][0].item<int>(), 6);
   EXPECT_EQ(data.train.labels[40007].item<int>(), 7);
+  EXPECT_EQ(data.train.num_classes, 10);
   EXPECT_EQ(data.class_names[9], "truck");
+}
+
+TEST(Cifar10, is_found_in_each_of_its_folders_and_a_split_alone) {
+  for (const char* place : {"cifar10", "cifar10/cifar-10-batches-bin", "cifar-10-batches-bin"}) {
+    const io::TemporaryFolder folder;
+    write_cifar10(folder / place, 3);
+    fs::remove(folder / (std::string(place) + "/data_batch_1.bin"));
+    EXPECT_EQ(load_cifar10_images(false, folder.path()).size(), 3) << place;
+    EXPECT_THROW(load_cifar10_images(true, folder.path()), Io) << place;
+  }
 }
 
 TEST(Cifar10, files_that_break_the_layout_are_refused) {
   const io::TemporaryFolder folder;
   const auto complaint = [&] { return message_of<BadFile>([&] { read_cifar10(folder.path()); }); };
-  write_cifar(folder.path());
-  std::ofstream(folder / "batches.meta.txt") << "cat\ndog\n";
-  EXPECT_TRUE(has(complaint(), "ten classes, but got 2"));
-  std::string bytes = cifar_file(3);
+  write_cifar10(folder.path(), 4);
+  write_file(folder / "batches.meta.txt", "cat\ndog\n");
+  EXPECT_TRUE(has(complaint(), "10 classes, but got 2"));
+  std::string bytes = cifar_file(4, 1, 3);
   bytes[3073] = 10;
-  std::ofstream(folder / "data_batch_3.bin") << bytes;
+  write_file(folder / "data_batch_3.bin", bytes);
   EXPECT_TRUE(has(complaint(), "record 1 must have a class 0..9, but got 10"));
-  std::ofstream(folder / "data_batch_2.bin") << "short";
-  EXPECT_TRUE(has(complaint(), "30730000 bytes"));
+  for (const size_t size : {size_t{0}, size_t{3072}, size_t{10001} * 3073}) {
+    write_file(folder / "data_batch_2.bin", std::string(size, '\0'));
+    EXPECT_TRUE(has(complaint(), "T-CIFAR-01")) << size;
+  }
   EXPECT_TRUE(has(message_of<Io>([] { load_cifar10("/nowhere"); }), "data get cifar10"));
+}
+
+TEST(Cifar100, has_the_fine_label_behind_the_coarse_one) {
+  const io::TemporaryFolder folder;
+  fs::create_directories(folder / "cifar100");
+  std::string train = cifar_file(12, 2, 1);
+  train[0] = 19;  // the first record's coarse label
+  train[1] = 99;
+  write_file(folder / "cifar100/train.bin", train);
+  write_file(folder / "cifar100/test.bin", cifar_file(2, 2, 2));
+  const ImageData data = load_images("cifar100", folder.path());
+  EXPECT_EQ(data.train.labels[0].item<int>(), 99);
+  EXPECT_EQ(data.train.labels[11].item<int>(), 1);
+  EXPECT_EQ(data.train.images[0][1][0][0].item<int>(), 0x7f);
+  EXPECT_EQ(data.test.size(), 2);
+  EXPECT_EQ(data.train.num_classes, 100);
+  EXPECT_EQ(data.class_names.size(), 100u);
+  train[1] = 100;
+  write_file(folder / "cifar100/train.bin", train);
+  EXPECT_THROW(load_images("cifar100", folder.path()), BadFile);
 }
 
 TEST(Images, an_unknown_set_is_refused) {

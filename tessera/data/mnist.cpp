@@ -37,7 +37,7 @@ std::string need_packed(const fs::path& folder, const std::string& name) {
   return path;
 }
 
-ImageSet read_set(const fs::path& folder, const std::string& split) {
+LabelledImages read_set(const fs::path& folder, const std::string& split) {
   const std::string image_path = need_packed(folder, split + "-images-idx3-ubyte");
   const std::string label_path = need_packed(folder, split + "-labels-idx1-ubyte");
   const at::Tensor images = io::read_idx(image_path), labels = io::read_idx(label_path);
@@ -62,7 +62,7 @@ ImageSet read_set(const fs::path& folder, const std::string& split) {
                    .got = std::to_string(largest),
                    .id = "T-MNIST-04"});
   }
-  return {.images = images.unsqueeze(1), .labels = labels.to(at::kLong)};
+  return {.images = images.unsqueeze(1), .labels = labels.to(at::kLong), .num_classes = kClasses};
 }
 
 /// The files of MNIST's layout below `folder`, from `url`.
@@ -88,20 +88,31 @@ std::vector<RemoteFile> remote_files(const std::string& folder, const std::strin
 
 }  // namespace
 
+LabelledImages read_mnist_split(const std::string& folder, bool is_train) {
+  return read_set(folder, is_train ? "train" : "t10k");
+}
+
 ImageData read_mnist_folder(const std::string& folder) {
-  ImageData data{.train = read_set(folder, "train"), .test = read_set(folder, "t10k")};
+  ImageData data{.train = read_mnist_split(folder, true), .test = read_mnist_split(folder, false)};
   for (int64_t c = 0; c < kClasses; ++c) data.class_names.push_back(std::to_string(c));
   return data;
 }
 
+std::string mnist_folder(const std::string& data_root) {
+  return (fs::path(data_root) / "mnist").string();
+}
+
+std::string fashion_mnist_folder(const std::string& data_root) {
+  const fs::path own = fs::path(data_root) / "fashion-mnist";
+  return !fs::exists(own) && fs::exists(kDebianFashion) ? kDebianFashion : own.string();
+}
+
 ImageData load_mnist(const std::string& data_root) {
-  return read_mnist_folder((fs::path(data_root) / "mnist").string());
+  return read_mnist_folder(mnist_folder(data_root));
 }
 
 ImageData load_fashion_mnist(const std::string& data_root) {
-  const fs::path own = fs::path(data_root) / "fashion-mnist";
-  const bool debian = !fs::exists(own) && fs::exists(kDebianFashion);
-  ImageData data = read_mnist_folder(debian ? kDebianFashion : own.string());
+  ImageData data = read_mnist_folder(fashion_mnist_folder(data_root));
   data.class_names = {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
                       "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
   return data;

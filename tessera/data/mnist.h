@@ -12,10 +12,16 @@ namespace tessera::data {
 /// Throws BadFile (not IDX, no bytes, images and labels that do not belong together, a label that
 /// is no class), Io (not there).
 ImageData read_mnist_folder(const std::string& folder);
+/// Two of the four: those of the training images, or of the test images.
+LabelledImages read_mnist_split(const std::string& folder, bool is_train);
 
-/// read_mnist_folder of <data_root>/mnist.
+/// <data_root>/mnist, and <data_root>/fashion-mnist or, where that is not there and Debian's
+/// package dataset-fashion-mnist is, the package's.
+std::string mnist_folder(const std::string& data_root);
+std::string fashion_mnist_folder(const std::string& data_root);
+
+/// read_mnist_folder of these folders.
 ImageData load_mnist(const std::string& data_root);
-/// Of <data_root>/fashion-mnist, else of Debian's package dataset-fashion-mnist.
 ImageData load_fashion_mnist(const std::string& data_root);
 /// 240 + 60 images of each digit that ship with the library.
 ImageData load_mnist_subset();

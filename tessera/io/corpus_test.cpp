@@ -34,7 +34,9 @@ std::vector<CorpusFile> corpus() {
       {"arff", fuzz::read_arff},
       {"checkpoint", fuzz::read_checkpoint},
       {"xz", fuzz::read_xz},
-      {"word_vectors", fuzz::read_word_vectors}};
+      {"word_vectors", fuzz::read_word_vectors},
+      {"png", fuzz::read_png},
+      {"jpeg", fuzz::read_jpeg}};
   std::vector<CorpusFile> files;
   for (const auto& [name, read] : readers) {
     const auto folder = std::filesystem::path(TESSERA_SOURCE_DIR) / "tests/fuzz/corpus" / name;

@@ -19,7 +19,7 @@ at::Tensor to_tensor(std::span<const int64_t> values) {
   return tensor;
 }
 
-PackedImages choose(const data::ImageSet& set, const at::Tensor& index) {
+PackedImages choose(const data::LabelledImages& set, const at::Tensor& index) {
   return {set.images.index_select(0, index), set.labels.index_select(0, index)};
 }
 

@@ -4,7 +4,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include "tessera/core/error.h"
-#include "tessera/data/cifar10.h"
+#include "tessera/data/cifar.h"
 #include "tessera/data/imdb.h"
 #include "tessera/data/mnist.h"
 #include "tessera/data/permutation.h"

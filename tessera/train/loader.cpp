@@ -38,7 +38,16 @@ std::span<const int64_t> Loader::next() {
     ++epoch_;
     taken_ = 0;
   }
-  const int64_t begin = taken_++ * batch_size_;
+  return batch(taken_++);
+}
+
+std::span<const int64_t> Loader::peek(int64_t ahead) const {
+  if (taken_ + ahead >= batches_per_epoch_) return {};
+  return batch(taken_ + ahead);
+}
+
+std::span<const int64_t> Loader::batch(int64_t index) const {
+  const int64_t begin = index * batch_size_;
   const int64_t end = std::min(begin + batch_size_, size_);
   return {order_.const_data_ptr<int64_t>() + begin, static_cast<size_t>(end - begin)};
 }

@@ -23,6 +23,9 @@ class Loader {
   int64_t batches_taken() const { return taken_; }  ///< in that epoch
   /// Examples of the next batch; valid until the next call.
   std::span<const int64_t> next();
+  /// The batch `ahead` places behind the next one (0: the next), which is not taken; empty where
+  /// the epoch ends before it.
+  std::span<const int64_t> peek(int64_t ahead) const;
 
   /// The generator as it was when the present epoch was drawn.
   const at::Tensor& epoch_generator() const { return epoch_generator_; }
@@ -30,6 +33,7 @@ class Loader {
 
  private:
   void begin_epoch();
+  std::span<const int64_t> batch(int64_t index) const;
 
   int64_t size_, batch_size_;
   bool shuffle_;

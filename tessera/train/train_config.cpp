@@ -74,6 +74,11 @@ void RunConfig::fields(FieldList& list) {
            "of parameters and batches; bfloat16 autocasts the forward pass of training, in float32",
        .one_of = {"float32", "float64", "bfloat16"}});
   list("threads", threads, {.help = "within an operator; 0: all cores", .min = 0, .max = 4096});
+  list("prefetch", prefetch,
+       {.help = "training batches that a thread of its own makes ahead; 0: none",
+        .unit = "batches",
+        .min = 0,
+        .max = 64});
   list("deterministic", deterministic, {.help = "only algorithms that give equal bits every time"});
 }
 

@@ -44,6 +44,7 @@ struct RunConfig final : Config {
   std::string device = "cpu";
   std::string dtype = "float32";
   int64_t threads = 0;
+  int64_t prefetch = 1;
   bool deterministic = true;
 
   void fields(FieldList& list) override;

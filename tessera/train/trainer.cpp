@@ -14,6 +14,7 @@
 #include "tessera/io/checkpoint_store.h"
 #include "tessera/io/file.h"
 #include "tessera/systems/task_extras.h"
+#include "tessera/train/batch_maker.h"
 #include "tessera/train/interrupt.h"
 #include "tessera/train/run_folder.h"
 #include "tessera/train/run_store.h"
@@ -81,7 +82,7 @@ class Trainer {
   void restore(const io::Checkpoint& checkpoint);
 
   void update();
-  at::Tensor forward_backward(std::span<const int64_t> examples, int64_t micro_batches);
+  at::Tensor forward_backward(int64_t micro_batches);
   void after_update();
   bool is_evaluation_due() const;
   bool is_log_due() const;
@@ -119,6 +120,7 @@ class Trainer {
   std::unique_ptr<Ema> ema_;
   Rng rng_;
   std::unique_ptr<Loader> loader_;
+  std::unique_ptr<BatchMaker> batches_;
   int64_t steps_per_epoch_, total_steps_, evaluate_every_;
   bool has_valid_, has_test_;
 
@@ -162,6 +164,7 @@ Trainer::Trainer(const Recipe& recipe, const TrainOptions& options)
   if (config_.ema_decay > 0) ema_ = std::make_unique<Ema>(parameters_, config_.ema_decay);
   loader_ = std::make_unique<Loader>(task_->size(Split::kTrain), config_.batch_size,
                                      config_.shuffle, config_.drop_last, rng_);
+  batches_ = std::make_unique<BatchMaker>(*task_, *loader_, rng_, recipe.run.prefetch);
   steps_per_epoch_ = (loader_->batches_per_epoch() + config_.accumulate - 1) / config_.accumulate;
   total_steps_ = config_.steps ? *config_.steps : *config_.epochs * steps_per_epoch_;
   evaluate_every_ = config_.evaluate_every_steps > 0 ? config_.evaluate_every_steps
@@ -283,11 +286,9 @@ TrainOutcome Trainer::run() {
   return outcome();
 }
 
-at::Tensor Trainer::forward_backward(std::span<const int64_t> examples, int64_t micro_batches) {
+at::Tensor Trainer::forward_backward(int64_t micro_batches) {
   const Clock::time_point begin = Clock::now();
-  task_->begin_epoch(loader_->epoch());
-  BatchContext context{Split::kTrain, rng_.stream("noise")};
-  TensorMap batch = task_->batch(examples, context);
+  TensorMap batch = batches_->next();
   if (!device_.is_cpu()) batch = batch.to(device_, dtype_of(recipe_.run));
 
   const Clock::time_point batched = Clock::now();
@@ -321,7 +322,7 @@ void Trainer::update() {
   const int64_t micro_batches = std::min(config_.accumulate, left);
   at::Tensor loss;
   for (int64_t i = 0; i < micro_batches; ++i) {
-    const at::Tensor part = forward_backward(loader_->next(), micro_batches);
+    const at::Tensor part = forward_backward(micro_batches);
     loss = loss.defined() ? loss + part : part;
   }
   if (micro_batches > 1) loss = loss / static_cast<double>(micro_batches);
@@ -419,6 +420,7 @@ Metrics Trainer::evaluate_split(Split split) {
 void Trainer::evaluate_splits() {
   Counters& c = state_.counters;
   if (evaluated_step_ == c.step) return;
+  batches_->wait();
   read_losses();
   if (ema_) ema_->swap();
   Evaluation evaluation{.step = c.step, .epoch = epoch(), .train_loss = c.since_evaluation.value()};

@@ -11,8 +11,10 @@
 #include "tessera/io/cursor.h"
 #include "tessera/io/gzip.h"
 #include "tessera/io/idx.h"
+#include "tessera/io/jpeg.h"
 #include "tessera/io/manifest.h"
 #include "tessera/io/npy.h"
+#include "tessera/io/png.h"
 #include "tessera/io/safetensors.h"
 #include "tessera/io/tar.h"
 #include "tessera/io/ts.h"
@@ -128,6 +130,15 @@ inline void read_checkpoint(Bytes bytes) {
   const std::string text = io::to_text(manifest);
   require(io::to_text(io::parse_manifest(std::as_bytes(std::span(text)))) == text);
 }
+
+inline void read_picture(const io::Raster& raster) {
+  require(raster.height > 0 && raster.width > 0);
+  require(raster.rgb.size() == static_cast<size_t>(raster.height * raster.width * 3));
+  touch(std::as_bytes(std::span(raster.rgb)));
+}
+
+inline void read_png(Bytes bytes) { read_picture(io::decode_png(bytes, {}, kUnpackedLimit)); }
+inline void read_jpeg(Bytes bytes) { read_picture(io::decode_jpeg(bytes, {}, kUnpackedLimit)); }
 
 /// The body of a fuzz target: refusing is right, anything else that goes wrong is a finding.
 inline int run(void (*read)(Bytes), const uint8_t* data, size_t size) {

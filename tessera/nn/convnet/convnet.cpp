@@ -1,12 +1,16 @@
 #include "tessera/nn/convnet/convnet.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <torch/types.h>
+
+#include <algorithm>
 
 #include "tessera/core/error.h"
 #include "tessera/core/text.h"
 #include "tessera/nn/convnet/fused_conv.h"
 #include "tessera/nn/convnet/init.h"
+#include "tessera/ops/max_pool.h"
 
 namespace tessera::nn {
 namespace {
@@ -45,6 +49,13 @@ LayerTensors register_layer(torch::nn::Module& owner, const Layer& layer, const 
   return tensors;
 }
 
+// Maps that are read while they lie in a core's second-level cache, which holds one or two MiB, and
+// that malloc takes from its heap: from 32 MiB on it maps fresh pages for each tensor, whose first
+// touch costs more than the convolution that writes them.
+constexpr int64_t kCacheBytes = int64_t{2} << 20;
+
+int64_t size_of(const Shape& shape) { return shape.channels * shape.height * shape.width; }
+
 }  // namespace
 
 ConvNet::ConvNet(Network network, torch::nn::Module& owner)
@@ -66,6 +77,22 @@ ConvNet::ConvNet(Network network, torch::nn::Module& owner)
       is_fused_relu_[network_.find(reader.name)] = true;
     }
   }
+  plan_inference();
+}
+
+void ConvNet::plan_inference() {
+  constexpr int64_t kFloatBytes = 4;
+  const std::vector<LayerShapes> shapes = infer_shapes(network_);
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    const Layer& layer = network_.layers[i];
+    map_bytes_ =
+        std::max(map_bytes_, (size_of(shapes[i].in) + size_of(shapes[i].out)) * kFloatBytes);
+    if (layer.kind == LayerKind::kConv) kernel_bytes_ += tensors_[i].weight.numel() * kFloatBytes;
+    if (layer.kind == LayerKind::kFlatten && schedule_.is_cut(i + 1)) {
+      head_ = i + 1;
+      break;
+    }
+  }
 }
 
 at::Tensor ConvNet::forward(const at::Tensor& x, Mode mode) const {
@@ -81,19 +108,38 @@ at::Tensor ConvNet::forward(const at::Tensor& x, Mode mode) const {
                            .id = "T-NET-11"});
   }
   const bool is_onednn = runs_onednn_conv(x);
-  const bool is_inference = !at::GradMode::is_enabled() && mode == Mode::kEvaluate;
+  if (is_onednn && !at::GradMode::is_enabled() && mode == Mode::kEvaluate) return infer(x);
   const at::Tensor maps = is_onednn ? x.contiguous(at::MemoryFormat::ChannelsLast) : x;
   return schedule_.run(maps, [&](size_t i, std::span<const at::Tensor> inputs) {
-    if (is_onednn && is_inference) {
-      if (has_fused_relu_[i]) {
-        return conv_relu(network_.layers[i], tensors_[i], inputs.front());
-      }
-      if (is_fused_relu_[i]) return inputs.front();
-    }
     // Nobody else reads the convolution's output, its own backward neither.
     if (is_fused_relu_[i]) return at::Tensor(inputs.front()).relu_();
     return apply(network_.layers[i], tensors_[i], inputs, mode);
   });
+}
+
+at::Tensor ConvNet::infer(const at::Tensor& x) const {
+  const auto function = [&](size_t i, std::span<const at::Tensor> inputs) {
+    const Layer& layer = network_.layers[i];
+    if (has_fused_relu_[i]) return conv_relu(layer, tensors_[i], inputs.front());
+    if (is_fused_relu_[i]) return inputs.front();
+    if (layer.kind == LayerKind::kMaxPool) {
+      return ops::max_pool(inputs.front(), layer.kernel, layer.stride, layer.padding);
+    }
+    return apply(layer, tensors_[i], inputs, Mode::kEvaluate);
+  };
+  const auto laid = [](const at::Tensor& maps) {
+    return maps.contiguous(at::MemoryFormat::ChannelsLast);
+  };
+  // Few images at a time, as long as each convolution still reads more maps than kernels.
+  const int64_t most = std::max<int64_t>(
+      std::max(kCacheBytes, kernel_bytes_) * at::get_num_threads() / map_bytes_, 1);
+  const int64_t parts = (x.size(0) + most - 1) / most;
+  if (head_ == 0 || parts < 2) return schedule_.run(laid(x), function);
+  std::vector<at::Tensor> features;
+  for (const at::Tensor& part : x.split((x.size(0) + parts - 1) / parts)) {
+    features.push_back(schedule_.run(laid(part), function, 0, head_));
+  }
+  return schedule_.run(at::cat(features), function, head_, network_.layers.size());
 }
 
 std::shared_ptr<ConvNetModule> build(const Network& network, const TensorMap& weights) {

@@ -30,6 +30,13 @@ class ConvNet {
   Network network_;
   Schedule schedule_;
   std::vector<LayerTensors> tensors_;
+  void plan_inference();
+  /// forward without gradients by oneDNN: a part of the batch after the other up to the head.
+  at::Tensor infer(const at::Tensor& x) const;
+
+  size_t head_ = 0;           ///< first layer that does not see maps any more; 0: all see them
+  int64_t map_bytes_ = 0;     ///< of one image: the largest input and output of a layer, in float32
+  int64_t kernel_bytes_ = 0;  ///< of all convolutions
   std::vector<bool> has_fused_relu_;  ///< a conv whose only reader is a ReLU: one pass in inference
   std::vector<bool> is_fused_relu_;   ///< that ReLU
 };

@@ -111,20 +111,32 @@ Schedule::Schedule(const Network& network) {
   last_reader_.back() = sources_.size();
 }
 
-at::Tensor Schedule::run(const at::Tensor& x, const LayerFunction& function) const {
-  std::vector<at::Tensor> values(sources_.size());
+at::Tensor Schedule::run(const at::Tensor& x, const LayerFunction& function, size_t begin,
+                         size_t end) const {
+  // Layer begin − 1 wraps around to kFromInput where begin is 0.
+  std::vector<at::Tensor> values(end);
   std::vector<at::Tensor> inputs;
-  for (size_t i = 0; i < sources_.size(); ++i) {
+  for (size_t i = begin; i < end; ++i) {
     inputs.clear();
     for (const size_t source : sources_[i]) {
-      inputs.push_back(source == kFromInput ? x : values[source]);
+      inputs.push_back(source == begin - 1 ? x : values.at(source));
     }
     values[i] = function(i, inputs);
     for (const size_t source : sources_[i]) {
-      if (source != kFromInput && last_reader_[source] == i) values[source].reset();
+      if (source != begin - 1 && last_reader_[source] == i) values[source].reset();
     }
   }
   return values.back();
+}
+
+bool Schedule::is_cut(size_t begin) const {
+  for (size_t i = begin; i < sources_.size(); ++i) {
+    for (const size_t source : sources_[i]) {
+      const bool is_inside = source != kFromInput && source >= begin;
+      if (!is_inside && source != begin - 1) return false;
+    }
+  }
+  return true;
 }
 
 at::Tensor evaluate(const Network& network, const TensorMap& weights, const at::Tensor& x,

@@ -52,7 +52,15 @@ class Schedule {
   /// Runs the layers in order on x and returns the last one's output. A value is freed after its
   /// last reader. Methods that replace layers (spiking neurons, aggregated convolutions) bring
   /// their own function.
-  at::Tensor run(const at::Tensor& x, const LayerFunction& function) const;
+  at::Tensor run(const at::Tensor& x, const LayerFunction& function) const {
+    return run(x, function, 0, sources_.size());
+  }
+  /// Layers begin … end − 1 alone, on what layer begin − 1 gave (0: the network's input). None of
+  /// them may read anything else from outside: is_cut(begin).
+  at::Tensor run(const at::Tensor& x, const LayerFunction& function, size_t begin,
+                 size_t end) const;
+  /// Whether all that layers from `begin` on read from before is layer begin − 1.
+  bool is_cut(size_t begin) const;
 
  private:
   static constexpr size_t kFromInput = static_cast<size_t>(-1);

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "tessera/data/labelled_images.h"
+#include "tessera/data/images.h"
 
 namespace tessera::folded_cnn {
 

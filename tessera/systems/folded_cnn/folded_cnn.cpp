@@ -1,5 +1,7 @@
 #include "tessera/systems/folded_cnn/folded_cnn.h"
 
+#include "tessera/data/cifar.h"
+#include "tessera/data/mnist.h"
 #include "tessera/systems/folded_cnn/claims.h"
 #include "tessera/systems/folded_cnn/config.h"
 #include "tessera/systems/folded_cnn/model.h"
@@ -25,6 +27,8 @@ System system() {
       .procedures = procedures(),
       .claims = claims(),
       .workloads = workloads(),
+      .data = {data::mnist_source(), data::fashion_mnist_source(), data::cifar10_source(),
+               data::cifar100_source()},
       .trace_loss =
           [](const Json& spec, const TensorMap& outputs, const TensorMap& inputs) {
             const std::string name = spec.value("name", "cross_entropy");

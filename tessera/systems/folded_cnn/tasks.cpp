@@ -5,7 +5,7 @@
 #include <array>
 
 #include "tessera/core/error.h"
-#include "tessera/data/labelled_images.h"
+#include "tessera/data/images.h"
 #include "tessera/data/reference_random.h"
 #include "tessera/io/tensor_file.h"
 #include "tessera/systems/folded_cnn/curriculum.h"
@@ -36,7 +36,7 @@ struct ClassificationConfig final : Config {
   void fields(FieldList& list) override {
     list("dataset", dataset,
          {.help = "the images; digits are generated",
-          .one_of = {"digits", "mnist", "fashion_mnist", "cifar10"}});
+          .one_of = {"digits", "mnist", "fashion_mnist", "cifar10", "cifar100"}});
     list("labels", labels,
          {.help = "all classes, or classes 0, 2, 4, 6 (Fashion-MNIST's tops) against the rest",
           .one_of = {"classes", "tops_against_rest"}});
@@ -45,7 +45,7 @@ struct ClassificationConfig final : Config {
     list("train_size", train_size,
          {.help = "first training images; 0 for all (digits: 4000)", .min = 0});
     list("valid_size", valid_size,
-         {.help = "images after them, or the last of the shuffled ones of cifar10, for validation",
+         {.help = "images after them, or the last of the shuffled ones of CIFAR, for validation",
           .min = 0});
     list("test_size", test_size, {.help = "first test images; 0 for all (digits: 2000)", .min = 0});
     list("augment", augment, {.help = "random crop with a padding of 4, and horizontal flip"});
@@ -75,6 +75,10 @@ struct Splits {
   data::LabelledImages train, valid, test;
 };
 
+bool is_cifar(const ClassificationConfig& config) {
+  return config.dataset == "cifar10" || config.dataset == "cifar100";
+}
+
 data::LabelledImages range(const data::LabelledImages& set, int64_t begin, int64_t count) {
   const int64_t first = std::min(begin, set.size());
   const int64_t n = std::min(count, set.size() - first);
@@ -91,15 +95,11 @@ Splits load(const ClassificationConfig& config, const TaskContext& context) {
             .valid = make_digits(config.valid_size, 0, kValid),
             .test = make_digits(test, 0, kTest)};
   }
-  const bool is_cifar = config.dataset == "cifar10";
-  const auto read = [&](bool is_train) {
-    return is_cifar ? data::load_cifar10_images(is_train, context.data_root)
-                    : data::load_idx_images(config.dataset, is_train, context.data_root);
-  };
+  data::ImageData files = data::load_images(config.dataset, context.data_root);
   Splits splits;
-  data::LabelledImages all = read(true);
+  data::LabelledImages all = std::move(files.train);
   int64_t valid_size = config.valid_size;
-  if (is_cifar && valid_size > 0) {
+  if (is_cifar(config) && valid_size > 0) {
     // As the authors: validation is the end of a shuffled order, made a multiple of the fold.
     valid_size += config.fold - valid_size % config.fold;
     data::NumpyRandom random(kShuffleSeed);
@@ -108,8 +108,8 @@ Splits load(const ClassificationConfig& config, const TaskContext& context) {
   const int64_t most = std::max<int64_t>(all.size() - valid_size, 0);
   const int64_t train_size = config.train_size > 0 ? std::min(config.train_size, most) : most;
   splits.train = range(all, 0, train_size);
-  splits.valid = range(all, is_cifar ? most : train_size, valid_size);
-  splits.test = read(false);
+  splits.valid = range(all, is_cifar(config) ? most : train_size, valid_size);
+  splits.test = std::move(files.test);
   if (config.test_size > 0) splits.test = splits.test.first(config.test_size);
   return splits;
 }
@@ -220,7 +220,7 @@ class ClassificationTask final : public Task {
 
   at::Tensor normalised(const at::Tensor& bytes) const {
     const at::Tensor images = bytes.to(dtype_).div_(255);
-    if (config_.dataset != "cifar10") return images;
+    if (!is_cifar(config_)) return images;
     const auto per_channel = [&](std::array<double, 3> values) {
       return at::tensor(values, dtype_).view({1, 3, 1, 1});
     };

@@ -4,15 +4,10 @@
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
-
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
-#include <limits>
 #include <new>
 
 #include "cli/help.h"

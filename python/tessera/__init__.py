@@ -6,7 +6,10 @@ from typing import NamedTuple
 
 import torch
 
-__all__ = ["EdgeList", "egcl", "load_library", "perceptron", "sort_edges", "unicornn_recurrence"]
+__all__ = [
+    "EdgeList", "causal_convolution", "egcl", "lmu_cell", "lmu_chunked", "lmu_final_state",
+    "load_library", "perceptron", "sort_edges", "unicornn_recurrence",
+]
 
 
 def load_library(path: str | None = None) -> str:
@@ -39,12 +42,36 @@ def sort_edges(edge_index: torch.Tensor, num_nodes: int,
     return EdgeList(edge_index.shape[1], *torch.ops.tessera.sort_edges(edge_index, num_nodes, keep))
 
 
+def causal_convolution(u, kernel):
+    """Signals u (R, T) with the channels of kernel (L, C), causally: (R, T, C)
+    (tessera/ops/causal_convolution.h)."""
+    return torch.ops.tessera.causal_convolution(u, kernel)
+
+
 def egcl(h, x, edges: EdgeList, edge_attr=None, edge_weight=None, *, edge_w1, edge_b1, edge_w2,
          edge_b2, att_w=None, att_b=None, coord_w1=None, coord_b1=None, coord_w2=None, **options):
     """The edge pass of an E(n)-equivariant layer (tessera/ops/egcl.h): returns (agg, x_delta).
     options: activation, coord_norm, coord_tanh, coord_mean, coord_clamp."""
     return torch.ops.tessera.egcl(h, x, *edges, edge_attr, edge_weight, edge_w1, edge_b1, edge_w2,
                                   edge_b2, att_w, att_b, coord_w1, coord_b1, coord_w2, **options)
+
+
+def lmu_cell(u, h, h0, m0, *, e_h, e_m, W_h, W_m, A, B):
+    """The Legendre memory unit of 2019 over a whole sequence (tessera/ops/lmu_cell.h): u (T, B) and
+    h (T, B, H) are what the input contributes; returns (h, m_n)."""
+    return torch.ops.tessera.lmu_cell(u, h, h0, m0, e_h, e_m, W_h, W_m, A, B)
+
+
+def lmu_chunked(u, impulse, A_t, m0=None, *, chunk=64):
+    """The Legendre memory of signals u (R, T) at every step, by chunks (tessera/ops/lmu_chunked.h):
+    (R, T, N)."""
+    return torch.ops.tessera.lmu_chunked(u, m0, impulse, A_t, chunk)
+
+
+def lmu_final_state(u, impulse):
+    """The Legendre memory of u (B, T, M) after its last step (tessera/ops/lmu_final_state.h):
+    (B, M, N)."""
+    return torch.ops.tessera.lmu_final_state(u, impulse)
 
 
 def perceptron(inputs, w1, b1, w2, b2=None, *, activation="silu", residual=False):

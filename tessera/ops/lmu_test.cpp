@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <vector>
+
 #include "tessera/core/error.h"
 #include "tessera/ops/lmu_cell.h"
+#include "tessera/ops/lmu_chunked.h"
 #include "tessera/ops/lmu_final_state.h"
 
 namespace tessera::ops {
@@ -41,6 +44,83 @@ TEST(LmuFinalState, says_what_does_not_fit) {
   EXPECT_THROW(lmu_final_state(draw({3, 4}, 1), draw({4, 5}, 2)), InvalidArgument);
   EXPECT_THROW(lmu_final_state(draw({3, 0, 1}, 1), draw({4, 5}, 2)), InvalidArgument);
   EXPECT_THROW(lmu_final_state(draw({3, 4, 1}, 1), draw({4, 5}, 2, at::kFloat)), InvalidArgument);
+}
+
+// ---- States by chunks ---------------------------------------------------------------------------
+
+/// A stable system and its impulse response.
+struct System {
+  at::Tensor A_t, impulse;
+
+  explicit System(int64_t length, int64_t n = 5) {
+    A_t = 0.9 * at::eye(n, at::kDouble) + 0.05 * draw({n, n}, 7);
+    std::vector<at::Tensor> rows = {draw({n}, 8)};
+    for (int64_t i = 1; i < length; ++i) rows.push_back(at::matmul(rows.back(), A_t));
+    impulse = at::stack(rows);
+  }
+};
+
+/// m ← m Āᵀ + u B̄ᵀ, step by step.
+at::Tensor step_by_step(const at::Tensor& u, const at::Tensor& m0, const System& system) {
+  at::Tensor m = m0;
+  std::vector<at::Tensor> all;
+  for (const at::Tensor& u_t : u.unbind(1)) {
+    all.push_back(m = at::mm(m, system.A_t) + u_t.unsqueeze(1) * system.impulse[0]);
+  }
+  return at::stack(all, 1);
+}
+
+TEST(LmuChunked, is_the_recurrence_for_every_chunk) {
+  const System system(23);
+  for (const int64_t chunk : {1, 2, 5, 22, 23, 64}) {
+    const at::Tensor u = draw({3, 23}, 1).requires_grad_(), m0 = draw({3, 5}, 2).requires_grad_(),
+                     seed = draw({3, 23, 5}, 3);
+    const at::Tensor truth = step_by_step(u, m0, system);
+    const auto d_truth = torch::autograd::grad({truth}, {u, m0}, {seed});
+    for (const auto& form : {lmu_chunked, lmu_chunked_plain}) {
+      const at::Tensor m = form(u, m0, system.impulse, system.A_t, chunk);
+      EXPECT_LT(largest(m - truth), 1e-12) << chunk;
+      const auto d = torch::autograd::grad({m}, {u, m0}, {seed});
+      EXPECT_LT(largest(d[0] - d_truth[0]), 1e-12) << chunk;
+      EXPECT_LT(largest(d[1] - d_truth[1]), 1e-12) << chunk;
+    }
+  }
+}
+
+TEST(LmuChunked, starts_from_zero_where_no_state_is_given) {
+  const System system(9);
+  const at::Tensor u = draw({2, 9}, 1), zero = at::zeros({2, 5}, u.options());
+  EXPECT_LT(
+      largest(lmu_chunked(u, {}, system.impulse, system.A_t, 4) - step_by_step(u, zero, system)),
+      1e-12);
+}
+
+TEST(LmuChunked, has_the_gradients_of_its_system_and_second_derivatives) {
+  const System made(9);
+  const at::Tensor u = draw({2, 9}, 1).requires_grad_(), m0 = draw({2, 5}, 2).requires_grad_(),
+                   g = made.impulse.clone().requires_grad_(),
+                   A_t = made.A_t.clone().requires_grad_(), seed = draw({2, 9, 5}, 3);
+  const auto all = [&](const auto& form) {
+    const at::Tensor m = form(u, m0, g, A_t, 4);
+    auto d = torch::autograd::grad({m.pow(2)}, {u, m0, g, A_t}, {seed}, true, true);
+    const auto second = torch::autograd::grad({d[0].pow(2).sum()}, {u, g, A_t});
+    d.insert(d.end(), second.begin(), second.end());
+    return d;
+  };
+  const auto ours = all(lmu_chunked), plain = all(lmu_chunked_plain);
+  for (size_t i = 0; i < ours.size(); ++i) {
+    EXPECT_LT(largest(ours[i] - plain[i]), 1e-10 * (1 + largest(plain[i]))) << i;
+  }
+}
+
+TEST(LmuChunked, says_what_does_not_fit) {
+  const System system(9);
+  EXPECT_THROW(lmu_chunked(draw({2, 9}, 1), {}, system.impulse.narrow(0, 0, 3), system.A_t, 4),
+               InvalidArgument);
+  EXPECT_THROW(lmu_chunked(draw({2, 9}, 1), {}, system.impulse, system.A_t, 0), InvalidArgument);
+  EXPECT_THROW(lmu_chunked(draw({2, 9}, 1), draw({3, 5}, 2), system.impulse, system.A_t, 4),
+               InvalidArgument);
+  EXPECT_THROW(lmu_chunked(draw({9}, 1), {}, system.impulse, system.A_t, 4), InvalidArgument);
 }
 
 // ---- The cell of 2019 ---------------------------------------------------------------------------

@@ -58,6 +58,11 @@ TORCH_LIBRARY(tessera, m) {
   // lmu_cell that also returns what lmu_cell_backward reads.
   m.def("lmu_cell_forward(" TESSERA_LMU_CELL_ARGUMENTS
         ") -> (Tensor h, Tensor m_n, Tensor m_all, Tensor u_all)");
+  m.def(
+      "lmu_chunked(Tensor u, Tensor? m0, Tensor impulse, Tensor A_t, int chunk=64) -> Tensor");
+  m.def(
+      "lmu_chunked_backward(Tensor d_m, Tensor u, Tensor impulse, Tensor A_t, int chunk, bool[2] "
+      "needs) -> (Tensor, Tensor)");
   m.def("lmu_final_state(Tensor u, Tensor impulse) -> Tensor");
   m.def(
       "lmu_final_state_backward(Tensor d_m, Tensor u, Tensor impulse, bool[2] needs) -> (Tensor, "

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tessera/ops/causal_convolution.h"
+#include "tessera/ops/lmu_chunked.h"
 #include "tessera/ops/lmu_final_state.h"
 
 namespace tessera::lmu {
@@ -69,31 +70,11 @@ at::Tensor convolution_states(const at::Tensor& u, const Kernels& kernels) {
 
 at::Tensor chunked_states(const at::Tensor& u, const at::Tensor& m0, const Kernels& kernels) {
   constexpr int64_t kChunk = 64;
-  const int64_t batch = u.size(0), length = u.size(1), width = u.size(2), n = kernels.B.size(0),
-                chunk = std::min(kChunk, length), chunks = (length + chunk - 1) / chunk;
-  const at::Tensor u_BMPL = at::constant_pad_nd(u.transpose(1, 2), {0, chunks * chunk - length})
-                                .reshape({batch, width, chunks, chunk});
-  const at::Tensor g = kernels.impulse.narrow(0, 0, chunk).flip(0);
-  const at::Tensor inside_BMPLN = at::matmul(windows(u_BMPL, chunk), g);
-
-  // Only the states at the borders are sequential.
-  at::Tensor power = kernels.A_t;
-  std::vector<at::Tensor> powers = {power};
-  for (int64_t i = 1; i < chunk; ++i) powers.push_back(power = at::mm(power, kernels.A_t));
-  at::Tensor border = m0.defined() ? m0 : at::zeros({batch, width, n}, u.options());
-  std::vector<at::Tensor> borders;
-  for (int64_t p = 0; p < chunks; ++p) {
-    borders.push_back(border);
-    if (p + 1 < chunks) {
-      border = at::matmul(border, power) + inside_BMPLN.select(2, p).select(2, chunk - 1);
-    }
-  }
-  const at::Tensor carried_BMPLN =
-      at::matmul(at::stack(borders, 2), at::stack(powers, 1).view({n, chunk * n}))
-          .view({batch, width, chunks, chunk, n});
-  return (inside_BMPLN + carried_BMPLN)
-      .view({batch, width, chunks * chunk, n})
-      .narrow(2, 0, length)
+  const int64_t batch = u.size(0), length = u.size(1), width = u.size(2), n = kernels.B.size(0);
+  const at::Tensor u_RT = u.transpose(1, 2).reshape({batch * width, length});
+  const at::Tensor m0_RN = m0.defined() ? m0.reshape({batch * width, n}) : at::Tensor();
+  return ops::lmu_chunked(u_RT, m0_RN, kernels.impulse, kernels.A_t, kChunk)
+      .view({batch, width, length, n})
       .transpose(1, 2);
 }
 

@@ -182,7 +182,7 @@ class TransferTask final : public Task {
  private:
   const Images& of(Split split) const { return splits_[static_cast<size_t>(split)]; }
 
-  Images take(const data::ImageSet& set, const std::vector<int64_t>& rows,
+  Images take(const data::LabelledImages& set, const std::vector<int64_t>& rows,
               const std::vector<int64_t>& classes) const {
     const at::Tensor index = at::tensor(rows, at::kLong);
     Images images{changed(set.images.index_select(0, index), config_.change).contiguous(),

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "tessera/core/error.h"
+#include "tessera/io/cursor.h"
 #include "tessera/io/file.h"
 #include "tessera/io/unpack.h"
 #include "tessera/io/zip.h"
@@ -18,9 +19,10 @@ constexpr size_t kLargestText = size_t{4} << 30;
   fail<BadFile>({.where = "text", .rule = rule, .got = got, .id = id});
 }
 
+/// A zip with files in it begins with the first one's header, one without with its end record.
 bool is_zip(std::span<const std::byte> bytes) {
-  return bytes.size() >= 4 && bytes[0] == std::byte{'P'} && bytes[1] == std::byte{'K'} &&
-         bytes[2] == std::byte{3} && bytes[3] == std::byte{4};
+  const std::string_view text = io::as_text(bytes);
+  return text.starts_with("PK\x03\x04") || text.starts_with("PK\x05\x06");
 }
 
 std::vector<std::byte> only_entry(std::span<const std::byte> bytes, const std::string& path) {

@@ -82,6 +82,11 @@ TEST(Unpack, every_packing_gives_the_same_bytes) {
     const auto content = unpack(bytes, 1 << 20, storage);
     EXPECT_TRUE(std::equal(content.begin(), content.end(), plain.begin(), plain.end())) << name;
   }
+  std::vector<std::byte> storage;
+  const auto bytes = corpus("idx/ok_gzip");
+  const auto content = unpack(bytes, 1 << 20, storage);
+  EXPECT_EQ(std::vector<std::byte>(content.begin(), content.end()), corpus("idx/ok_images"));
+  EXPECT_THROW(unpack(bytes, 3, storage), BadFile);
 }
 
 TEST(WordVectors, only_wanted_words_are_kept) {

@@ -145,6 +145,7 @@ struct StackFunction : torch::autograd::Function<StackFunction> {
     saved.insert(saved.end(), kept.drives.begin(), kept.drives.end());
     context->set_materialize_grads(false);
     context->save_for_backward(std::move(saved));
+    context->saved_data["parts"] = kept.parts;
     context->saved_data["places"] = places;
     context->saved_data["dt"] = dt;
     context->saved_data["alpha"] = options.alpha;
@@ -187,7 +188,7 @@ struct StackFunction : torch::autograd::Function<StackFunction> {
     const Variables drives(saved.begin() + count + 2, saved.end());
     const Variables found = unicornn_stack_backward_cpu(
         {d[0], d[1], d[2]}, {saved[tensors.size()], saved[tensors.size() + 1]}, drives,
-        with_tensors(tensors, dt, options), needs);
+        data["parts"].toInt(), with_tensors(tensors, dt, options), needs);
     std::copy(found.begin(), found.end(), all.begin());
     return of_present();
   }

@@ -26,6 +26,7 @@ std::vector<at::Tensor> tensors_of(const UnicornnStackArgs& args);
 struct UnicornnStackKept {
   UnicornnStackResult result;
   std::vector<at::Tensor> drives;  ///< of the blocks, for the backward in mode kReconstruct
+  int64_t parts = 1;               ///< of the batch, each with its share of the drives in its turn
 };
 
 /// The march of all layers through time. keep: fill `drives` where the mode wants them.
@@ -39,7 +40,7 @@ struct UnicornnStackCotangents {
 std::vector<at::Tensor> unicornn_stack_backward_cpu(const UnicornnStackCotangents& d,
                                                     const UnicornnState& end,
                                                     const std::vector<at::Tensor>& drives,
-                                                    const UnicornnStackArgs& args,
+                                                    int64_t parts, const UnicornnStackArgs& args,
                                                     const std::vector<bool>& needs);
 
 }  // namespace tessera::ops

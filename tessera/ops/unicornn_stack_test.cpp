@@ -123,6 +123,28 @@ TEST(UnicornnStack, float_gradients_of_the_modes_agree) {
   }
 }
 
+TEST(UnicornnStack, parts_of_the_batch_march_alone_and_agree) {
+  // Enough work for two threads, an odd batch, both kinds of first layers.
+  for (const int64_t in : {1, 24}) {
+    const Case c{40, 9, in, 64, 3, UnicornnResidual::kLearned};
+    const Arguments a = draw(c);
+    const int threads = at::get_num_threads();
+    at::set_num_threads(1);
+    const auto alone = run(unicornn_stack, UnicornnBackwardMode::kReconstruct, c, a);
+    at::set_num_threads(2);
+    for (const auto mode :
+         {UnicornnBackwardMode::kReconstruct, UnicornnBackwardMode::kFullReversible}) {
+      const auto together = run(unicornn_stack, mode, c, a);
+      for (size_t i = 0; i < alone.size(); ++i) {
+        EXPECT_LE((together[i] - alone[i]).abs().max().item<double>(),
+                  1e-9 * (1 + alone[i].abs().max().item<double>()))
+            << "result " << i << ", inputs " << in;
+      }
+    }
+    at::set_num_threads(threads);
+  }
+}
+
 TEST(UnicornnStack, second_derivatives_are_those_of_the_plain_twin) {
   const Case c{6, 2, 2, 3, 2};
   const Arguments a = draw(c);

@@ -120,5 +120,20 @@ TEST(Text, the_alphabet_is_the_file_s_bytes_and_others_become_spaces) {
   EXPECT_EQ(text.encode("abc"), (std::vector<int64_t>{1, 2, 0}));
 }
 
+TEST(Text, a_packed_text_is_the_text_in_it) {
+  const std::string corpus = std::string(TESSERA_SOURCE_DIR) + "/tests/fuzz/corpus/";
+  const data::Text plain = data::read_text_file(corpus + "tar/ok_ustar");
+  for (const char* name : {"tar/ok_xz", "tar/ok_bzip2"}) {
+    EXPECT_EQ(data::read_text_file(corpus + name).places, plain.places) << name;
+  }
+  const data::Text zipped = data::read_text_file(corpus + "npz/ok_deflated");
+  std::string begin;
+  for (size_t i = 1; i < 6; ++i) begin.push_back(zipped.alphabet[zipped.places[i]]);
+  EXPECT_EQ(begin, "NUMPY");
+  EXPECT_THROW(data::read_text_file(corpus + "npz/ok_stored"), BadFile);  // two files
+  EXPECT_THROW(data::read_text_file(corpus + "npz/ok_no_files"), BadFile);
+  EXPECT_THROW(data::read_text_file(corpus + "tar/T-XZ-01_truncated"), BadFile);
+}
+
 }  // namespace
 }  // namespace tessera

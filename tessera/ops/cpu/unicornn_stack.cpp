@@ -297,21 +297,125 @@ std::vector<Tensor> March<T>::backward(const UnicornnStackCotangents& given,
   return d;
 }
 
-}  // namespace
+// ---- Parts of the batch -------------------------------------------------------------------------
 
-UnicornnStackKept unicornn_stack_cpu(const UnicornnStackArgs& args, bool keep) {
-  const at::NoGradGuard no_grad;
+/// Samples do not wait for each other: each thread marches its part through all of time, instead of
+/// all threads meeting at every product. A part has samples enough to fill a product's rows.
+int64_t parts_of(const UnicornnStackArgs& args) {
+  constexpr int64_t kLeastSamples = 4;
+  const int64_t batch = args.x.size(1),
+                work = args.x.size(0) * batch * args.width() * args.width() * args.num_layers();
+  return parts_for(work, std::max<int64_t>(batch / kLeastSamples, 1));
+}
+
+/// Samples [begin, end) of a tensor whose second axis is the batch.
+Tensor samples(const Tensor& tensor, int64_t begin, int64_t end) {
+  return tensor.defined() ? tensor.narrow(1, begin, end - begin).contiguous() : tensor;
+}
+
+struct Part {
+  int64_t begin, end;
+
+  Part(const UnicornnStackArgs& args, int64_t parts, int64_t part)
+      : begin(part_begin(args.x.size(1), parts, part)),
+        end(part_begin(args.x.size(1), parts, part + 1)) {}
+  Tensor of(const Tensor& tensor) const { return samples(tensor, begin, end); }
+  UnicornnStackArgs of(const UnicornnStackArgs& args) const {
+    UnicornnStackArgs mine = args;
+    mine.x = of(args.x);
+    mine.masks = of(args.masks);
+    mine.start = {of(args.start.y), of(args.start.z)};
+    return mine;
+  }
+};
+
+/// body(part) in parallel; what it calls runs on its own thread alone.
+template <class Body>
+void march_parts(int64_t parts, const Body& body) {
+  for_each_part(parts, [&](int64_t part) {
+    const at::NoGradGuard no_grad;  // a thread's own
+    body(part);
+  });
+}
+
+UnicornnStackKept march(const UnicornnStackArgs& args, bool keep) {
   return args.x.scalar_type() == at::kDouble ? March<double>(args).forward(keep)
                                              : March<float>(args).forward(keep);
 }
 
-std::vector<Tensor> unicornn_stack_backward_cpu(const UnicornnStackCotangents& d,
-                                                const UnicornnState& end,
-                                                const std::vector<Tensor>& drives,
-                                                const UnicornnStackArgs& args,
-                                                const std::vector<bool>& needs) {
+std::vector<Tensor> march_back(const UnicornnStackCotangents& d, const UnicornnState& end,
+                               const std::vector<Tensor>& drives, const UnicornnStackArgs& args,
+                               const std::vector<bool>& needs) {
   return args.x.scalar_type() == at::kDouble ? March<double>(args).backward(d, end, drives, needs)
                                              : March<float>(args).backward(d, end, drives, needs);
+}
+
+}  // namespace
+
+UnicornnStackKept unicornn_stack_cpu(const UnicornnStackArgs& args, bool keep) {
+  const at::NoGradGuard no_grad;
+  const int64_t parts = parts_of(args);
+  if (parts == 1) return march(args, keep);
+  std::vector<UnicornnStackKept> made(static_cast<size_t>(parts));
+  march_parts(parts, [&](int64_t part) {
+    made[static_cast<size_t>(part)] = march(Part(args, parts, part).of(args), keep);
+  });
+  UnicornnStackKept all;
+  std::vector<Tensor> y, y_n, z_n;
+  for (UnicornnStackKept& one : made) {
+    y.push_back(one.result.y);
+    y_n.push_back(one.result.y_n);
+    z_n.push_back(one.result.z_n);
+    all.drives.insert(all.drives.end(), one.drives.begin(), one.drives.end());
+  }
+  all.result = {at::cat(y, 1), at::cat(y_n, 1), at::cat(z_n, 1)};
+  all.parts = parts;
+  return all;
+}
+
+std::vector<Tensor> unicornn_stack_backward_cpu(const UnicornnStackCotangents& d,
+                                                const UnicornnState& end,
+                                                const std::vector<Tensor>& drives, int64_t parts,
+                                                const UnicornnStackArgs& args,
+                                                const std::vector<bool>& needs) {
+  const at::NoGradGuard no_grad;
+  if (parts == 1) return march_back(d, end, drives, args, needs);
+  // Parts differ in size, and so do their blocks: each is asked how many drives are its own.
+  std::vector<std::vector<Tensor>> own_drives(static_cast<size_t>(parts));
+  auto next = drives.begin();
+  for (int64_t part = 0; part < parts && next != drives.end(); ++part) {
+    const Part own(args, parts, part);
+    int64_t steps = 0;
+    // Drives of a part end with the last step of its last kept layer.
+    const int64_t kept_layers = args.num_layers() - (args.x.size(2) <= kFewColumns ? 1 : 0);
+    while (steps < args.x.size(0) * kept_layers) {
+      steps += next->size(0) / (own.end - own.begin);
+      own_drives[static_cast<size_t>(part)].push_back(*next++);
+    }
+  }
+  std::vector<std::vector<Tensor>> found(static_cast<size_t>(parts));
+  march_parts(parts, [&](int64_t part) {
+    const Part own(args, parts, part);
+    found[static_cast<size_t>(part)] =
+        march_back({own.of(d.y), own.of(d.y_n), own.of(d.z_n)}, {own.of(end.y), own.of(end.z)},
+                   own_drives[static_cast<size_t>(part)], own.of(args), needs);
+  });
+  std::vector<Tensor> all(needs.size());
+  for (size_t i = 0; i < all.size(); ++i) {
+    std::vector<Tensor> pieces;
+    for (const auto& one : found) {
+      if (one[i].defined()) pieces.push_back(one[i]);
+    }
+    if (pieces.empty()) continue;
+    if (i < kStackLayers) {
+      all[i] = at::cat(pieces, 1);
+    } else {
+      // In the order of the parts: the same bits at the same number of threads.
+      all[i] = pieces.front().clone();
+      for (size_t part = 1; part < pieces.size(); ++part) all[i].add_(pieces[part]);
+    }
+  }
+  return all;
 }
 
 }  // namespace tessera::ops

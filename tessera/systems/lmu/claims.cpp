@@ -188,7 +188,7 @@ ClaimResult psmnist(Lab& lab) {
 }
 
 ClaimResult reviews(Lab& lab) {
-  // Seen at 89 %; the paper’s model on frozen vectors, as its authors print it, at 89.1 %.
+  // Two points below what was seen with seed 1.
   constexpr double kLeast = 87;
   const TrainOutcome run = lab.train("lmu/imdb", {});
   ClaimResult result;
@@ -260,14 +260,14 @@ ClaimResult capacity_claim(Lab& lab) {
 ClaimResult characters(Lab& lab) {
   const TrainOutcome run = lab.train("lmu/text_small", {});
   // 65 characters drawn at random cost 6.02 bits, at their own frequencies 4.8.
-  constexpr double kMost = 2.8;
+  constexpr double kMost = 2.6;
   ClaimResult result;
   result.ours = metric(run.test, "bpc");
   result.seeds = {run.seed};
   result.holds = result.ours <= kMost;
   result.detail = fmt::format(
       "Rule: the stack of LMU blocks predicts characters of Shakespeare at {} bits or less after "
-      "two minutes of training. Seen: {:.3f} bits, {} updates in {:.0f} s.",
+      "two minutes of training on two cores. Seen: {:.3f} bits, {} updates in {:.0f} s.",
       kMost, result.ours, run.steps, run.seconds);
   result.figures.push_back(
       curves_figure("Characters of Shakespeare", "Bits per character of the validation text.",

@@ -49,6 +49,11 @@ TORCH_LIBRARY(tessera, m) {
       "Tensor, Tensor, Tensor)");
   // egcl that also returns what egcl_backward reads.
   m.def("egcl_forward(" TESSERA_EGCL_ARGUMENTS ") -> (Tensor agg, Tensor x_delta, Tensor saved)");
+  m.def(
+      "if_neuron(Tensor current, Tensor threshold, Tensor? potential, int steps, int "
+      "shift_steps=0, bool constant=False, bool sum=False, bool membranes=False) -> (Tensor "
+      "spikes, "
+      "Tensor membranes)");
   m.def("lmu_cell(" TESSERA_LMU_CELL_ARGUMENTS ") -> (Tensor h, Tensor m_n)");
   // The results are the gradients of the ten arguments.
   m.def(
@@ -67,6 +72,9 @@ TORCH_LIBRARY(tessera, m) {
   m.def(
       "lmu_final_state_backward(Tensor d_m, Tensor u, Tensor impulse, bool[2] needs) -> (Tensor, "
       "Tensor)");
+  m.def(
+      "mmse_threshold_search(Tensor a, int steps, bool channel_wise=False) -> (Tensor threshold, "
+      "Tensor candidates, Tensor scores)");
   m.def("perceptron(" TESSERA_PERCEPTRON_ARGUMENTS ") -> Tensor");
   // The results are the gradients of x, y, z, w1, b1, w2 and b2.
   m.def("perceptron_backward(Tensor d_out, Tensor z1, bool[7] needs, " TESSERA_PERCEPTRON_ARGUMENTS
@@ -76,6 +84,9 @@ TORCH_LIBRARY(tessera, m) {
   m.def(
       "sort_edges(Tensor edge_index, int num_nodes, Tensor? keep=None) -> (Tensor row_ptr, "
       "Tensor row, Tensor col, Tensor order, Tensor sender_ptr, Tensor sender_order)");
+  m.def(
+      "sparse_conv2d(Tensor x, Tensor packed, Tensor? bias, int stride=1, int padding=0) -> "
+      "Tensor");
   m.def("unicornn_recurrence(" TESSERA_UNICORNN_ARGUMENTS
         ") -> (Tensor y, Tensor y_n, Tensor z_n)");
   // The results are the gradients of q, w, c, y0, z0 and mask.

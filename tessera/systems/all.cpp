@@ -1,6 +1,7 @@
 #include "tessera/systems/egnn/egnn.h"
 #include "tessera/systems/folded_cnn/folded_cnn.h"
 #include "tessera/systems/lmu/lmu.h"
+#include "tessera/systems/snn_calibration/snn_calibration.h"
 #include "tessera/systems/system.h"
 #include "tessera/systems/unicornn/unicornn.h"
 #include "tessera/systems/zoo_tuning/zoo_tuning.h"
@@ -14,6 +15,7 @@ Registry<System> register_all() {
   registry.add(egnn::system());
   registry.add(folded_cnn::system());
   registry.add(lmu::system());
+  registry.add(snn_calibration::system());
   registry.add(unicornn::system());
   registry.add(zoo_tuning::system());
   return registry;

@@ -32,6 +32,8 @@ at::Tensor draw_weight(const WeightSpec& spec, const Unit& unit, Initialisation 
     case Initialisation::kKaimingFanOut:
       if (unit.is_conv) return normal(std::sqrt(2 / out));
       break;
+    case Initialisation::kFanOutSmallLinear:
+      return normal(unit.is_conv ? std::sqrt(2 / out) : 0.01);
   }
   return uniform(1 / std::sqrt(in));
 }
@@ -41,6 +43,7 @@ bool has_zero_bias(Initialisation rule, bool is_conv) {
     case Initialisation::kTorch:
       return false;
     case Initialisation::kXavierRelu:
+    case Initialisation::kFanOutSmallLinear:
       return true;
     case Initialisation::kFanOut:
       return !is_conv;

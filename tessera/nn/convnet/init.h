@@ -15,6 +15,7 @@ enum class Initialisation {
   kXavierRelu,     ///< conv: uniform ±√2·√(6/(in + out)); linear: normal(0, 0.01); biases 0
   kFanOut,         ///< conv: normal(0, √(2/out)), bias as kTorch; linear: normal(0, 1/in), bias 0
   kKaimingFanOut,  ///< conv: normal(0, √(2/out)), bias 0; linear as kTorch
+  kFanOutSmallLinear,  ///< conv: normal(0, √(2/out)); linear: normal(0, 0.01); biases 0
 };
 
 /// Every parameter and buffer of the network, float32, from the default generator or the one given,

@@ -1,0 +1,140 @@
+#include "tessera/ops/if_neuron.h"
+
+#include <ATen/ATen.h>
+#include <torch/library.h>
+
+#include <tuple>
+
+#include "tessera/core/error.h"
+#include "tessera/ops/describe.h"
+#include "tessera/ops/dispatch.h"
+#include "tessera/ops/if_neuron_args.h"
+
+namespace tessera::ops {
+
+IfNeuronKernel& if_neuron_cuda() {
+  static IfNeuronKernel kernel = nullptr;
+  return kernel;
+}
+
+namespace {
+
+using Pair = std::tuple<at::Tensor, at::Tensor>;
+
+[[noreturn]] void refuse(const std::string& rule, const std::string& got) {
+  fail<InvalidArgument>({.where = "if_neuron", .rule = rule, .got = got, .id = "T-IF-01"});
+}
+
+/// Whether `tensor` broadcasts to the sizes of one sample of current, [1, …].
+bool fits_sample(const at::Tensor& tensor, const at::Tensor& current) {
+  if (tensor.dim() != current.dim() || tensor.sym_size(0) != 1) return false;
+  for (int64_t i = 1; i < tensor.dim(); ++i) {
+    if (tensor.sym_size(i) != 1 && tensor.sym_size(i) != current.sym_size(i)) return false;
+  }
+  return true;
+}
+
+void check(const at::Tensor& current, const at::Tensor& threshold, const at::Tensor& potential,
+           const IfNeuronOptions& options) {
+  if (options.steps < 1 || options.shift_steps < 0) {
+    refuse("steps is at least 1 and shift_steps at least 0",
+           std::to_string(options.steps) + " and " + std::to_string(options.shift_steps));
+  }
+  if (current.dim() < 2 || !current.is_floating_point()) {
+    refuse("current is a floating (T·N, …)", describe(current));
+  }
+  if (!options.is_constant && current.sym_size(0) % options.steps != 0) {
+    refuse("current holds every sample at each of the " + std::to_string(options.steps) + " steps",
+           describe(current));
+  }
+  if (threshold.sym_numel() != 1 && !fits_sample(threshold, current)) {
+    refuse("threshold has one value, or broadcasts to one sample of " + describe(current),
+           describe(threshold));
+  }
+  if (potential.defined() && !fits_sample(potential, current)) {
+    refuse("potential is [1, …] of one sample of " + describe(current), describe(potential));
+  }
+  for (const at::Tensor& tensor : {threshold, potential}) {
+    if (!tensor.defined()) continue;
+    if (tensor.scalar_type() != current.scalar_type() || tensor.device() != current.device()) {
+      refuse("all arguments have the dtype and device of current = " + describe(current),
+             describe(tensor));
+    }
+  }
+}
+
+at::MemoryFormat format_of(const at::Tensor& current) {
+  return current.dim() == 4 ? current.suggest_memory_format() : at::MemoryFormat::Contiguous;
+}
+
+/// Values of one sample, in the order of current's memory.
+at::Tensor of_sample(const at::Tensor& tensor, const at::Tensor& current) {
+  if (!tensor.defined() || tensor.numel() == 1) return tensor;
+  std::vector<int64_t> sizes = current.sizes().vec();
+  sizes[0] = 1;
+  // A batch of one has no memory format of its own: strides would be ambiguous.
+  return tensor.expand(sizes).contiguous(format_of(current));
+}
+
+IfNeuronResult compute(const at::Tensor& current, const at::Tensor& threshold,
+                       const at::Tensor& potential, const IfNeuronOptions& options) {
+  check(current, threshold, potential, options);
+  const bool is_fused = has_fused_dtype(current) && current.numel() > 0 &&
+                        (current.is_cpu() || (current.is_cuda() && if_neuron_cuda() != nullptr));
+  if (!is_fused) return if_neuron_plain(current, threshold, potential, options);
+  const at::Tensor dense = current.contiguous(format_of(current));
+  const auto kernel = current.is_cpu() ? if_neuron_cpu : if_neuron_cuda();
+  return kernel(dense, of_sample(threshold, current), of_sample(potential, current), options);
+}
+
+Pair run(const at::Tensor& current, const at::Tensor& threshold, const OptionalTensor& potential,
+         int64_t steps, int64_t shift_steps, bool constant, bool sum, bool membranes) {
+  const IfNeuronResult result = compute(current, threshold, defined_or_not(potential),
+                                        {.steps = steps,
+                                         .shift_steps = shift_steps,
+                                         .is_constant = constant,
+                                         .sums = sum,
+                                         .keeps_membranes = membranes});
+  return {result.spikes, membranes ? result.membranes : at::empty({0}, current.options())};
+}
+
+Pair run_meta(const at::Tensor& current, const at::Tensor& threshold,
+              const OptionalTensor& potential, int64_t steps, int64_t shift_steps, bool constant,
+              bool sum, bool membranes) {
+  check(current, threshold, defined_or_not(potential),
+        {.steps = steps, .shift_steps = shift_steps, .is_constant = constant});
+  const c10::SymInt samples = constant ? current.sym_size(0) : current.sym_size(0) / steps;
+  const auto like = [&](const c10::SymInt& rows) {
+    auto sizes = current.sym_sizes().vec();
+    sizes[0] = rows;
+    const at::Tensor result = at::empty_symint(sizes, current.options());
+    return current.dim() == 4 ? result.contiguous(format_of(current)) : result;
+  };
+  return {like(sum ? samples : samples * steps),
+          membranes ? like(samples * steps) : at::empty({0}, current.options())};
+}
+
+Pair call(const at::Tensor& current, const at::Tensor& threshold, const OptionalTensor& potential,
+          int64_t steps, int64_t shift_steps, bool constant, bool sum, bool membranes) {
+  // A step has no gradient: results are constants of autograd.
+  at::AutoDispatchBelowADInplaceOrView below;
+  static const auto op = operator_handle<decltype(run)>("tessera::if_neuron");
+  return op.call(current, threshold, potential, steps, shift_steps, constant, sum, membranes);
+}
+
+}  // namespace
+
+IfNeuronResult if_neuron(const at::Tensor& current, const at::Tensor& threshold,
+                         const at::Tensor& potential, const IfNeuronOptions& options) {
+  const auto [spikes, membranes] =
+      call(current, threshold, optional(potential), options.steps, options.shift_steps,
+           options.is_constant, options.sums, options.keeps_membranes);
+  return {.spikes = spikes, .membranes = options.keeps_membranes ? membranes : at::Tensor()};
+}
+
+TORCH_LIBRARY_IMPL(tessera, CPU, m) { m.impl("if_neuron", TORCH_FN(run)); }
+TORCH_LIBRARY_IMPL(tessera, CUDA, m) { m.impl("if_neuron", TORCH_FN(run)); }
+TORCH_LIBRARY_IMPL(tessera, Meta, m) { m.impl("if_neuron", TORCH_FN(run_meta)); }
+TORCH_LIBRARY_IMPL(tessera, Autograd, m) { m.impl("if_neuron", TORCH_FN(call)); }
+
+}  // namespace tessera::ops

@@ -1,0 +1,20 @@
+#pragma once
+
+#include "tessera/ops/if_neuron.h"
+
+// Between the files of the operator `if_neuron`; not for callers.
+
+namespace tessera::ops {
+
+/// The fused kernels. current is dense; threshold and potential have one value, or those of one
+/// sample in the memory format of current; potential may be undefined.
+IfNeuronResult if_neuron_cpu(const at::Tensor& current, const at::Tensor& threshold,
+                             const at::Tensor& potential, const IfNeuronOptions& options);
+
+/// The CUDA kernel; null in builds without CUDA.
+using IfNeuronKernel = IfNeuronResult (*)(const at::Tensor& current, const at::Tensor& threshold,
+                                          const at::Tensor& potential,
+                                          const IfNeuronOptions& options);
+IfNeuronKernel& if_neuron_cuda();
+
+}  // namespace tessera::ops

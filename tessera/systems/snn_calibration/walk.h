@@ -1,0 +1,54 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "tessera/nn/convnet/evaluate.h"
+#include "tessera/systems/snn_calibration/spiking.h"
+
+// Between the files that walk through a spiking network layer by layer; not for callers.
+
+namespace tessera::snn_calibration {
+
+/// What a layer puts out over time: (T·N, …), time first, or (N, …) where every step is the same.
+struct Train {
+  at::Tensor values;
+  bool is_constant = false;
+};
+
+/// Who reads what, and when it is read for the last time.
+class Sources {
+ public:
+  static constexpr size_t kImage = static_cast<size_t>(-1);
+  explicit Sources(const SpikingNetwork& it);
+
+  std::span<const size_t> of(size_t layer) const { return sources_[layer]; }
+  /// Values that nobody reads after `layer`.
+  std::span<const size_t> done_after(size_t layer) const { return done_[layer]; }
+  /// The neuron at an activation, or null.
+  const Neuron* neuron_at(size_t layer) const { return neuron_at_[layer]; }
+
+ private:
+  std::vector<std::vector<size_t>> sources_, done_;
+  std::vector<const Neuron*> neuron_at_;
+};
+
+/// One layer that is not a neuron, at all steps.
+Train apply_over_time(const nn::Layer& layer, const nn::LayerTensors& tensors,
+                      std::span<const Train> inputs, int64_t steps);
+
+/// The neuron's scan of a current. Throws where its threshold or potential does not serve.
+struct Scan {
+  Train spikes;
+  at::Tensor membranes;
+};
+Scan scan(const SpikingNetwork& it, const Neuron& neuron, const Train& current, bool sums,
+          bool keeps_membranes);
+
+/// Mean over the steps.
+at::Tensor mean_over_time(const Train& train, int64_t steps);
+
+/// Throws InvalidArgument where x is not (N, C, H, W) of the network's channels.
+void check_images(const SpikingNetwork& it, const at::Tensor& x);
+
+}  // namespace tessera::snn_calibration

@@ -2,6 +2,7 @@
 #include "tessera/systems/folded_cnn/folded_cnn.h"
 #include "tessera/systems/lmu/lmu.h"
 #include "tessera/systems/system.h"
+#include "tessera/systems/ugs/ugs.h"
 #include "tessera/systems/unicornn/unicornn.h"
 
 namespace tessera {
@@ -13,6 +14,7 @@ Registry<System> register_all() {
   registry.add(egnn::system());
   registry.add(folded_cnn::system());
   registry.add(lmu::system());
+  registry.add(ugs::system());
   registry.add(unicornn::system());
   return registry;
 }

@@ -88,9 +88,9 @@ void UgsConfig::fields(FieldList& list) {
         .max = 1,
         .authors_name = "--a"});
   list("search", search,
-       {.help = "training: plain, or a schedule of pruning rounds: masks (ugs), random masks, the "
-                "largest weights of one training (one_shot)",
-        .one_of = {"none", "ugs", "random", "one_shot"}});
+       {.help = "training: plain (none), of masks too (masks), or a schedule of rounds: of masks "
+                "(ugs), random masks, the largest weights of one training (one_shot), unpruned",
+        .one_of = {"none", "masks", "ugs", "random", "one_shot", "dense"}});
   list("graph_l1", graph_l1, {.help = "L1 of edge masks", .min = 0, .authors_name = "--s1"});
   list("weight_l1", weight_l1, {.help = "L1 of weight masks", .min = 0, .authors_name = "--s2"});
   list("graph_prune_rate", graph_prune_rate,

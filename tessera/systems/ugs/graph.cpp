@@ -5,6 +5,7 @@
 
 #include <limits>
 #include <string>
+#include <vector>
 
 #include "tessera/core/error.h"
 
@@ -24,6 +25,46 @@ struct RowsTimes : torch::autograd::Function<RowsTimes> {
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const at::Tensor columns = context->saved_data["columns"].toTensor();
     return {columns.mm(gradients[0].contiguous()).t(), at::Tensor(), at::Tensor()};
+  }
+};
+
+EdgeRows rows_by(const at::Tensor& near, const at::Tensor& far, int64_t num_nodes) {
+  const at::Tensor order = near.argsort(/*stable=*/true, /*dim=*/-1, /*descending=*/false);
+  const at::Tensor counts = near.bincount({}, num_nodes);
+  return {.start = at::cat({at::zeros({1}, at::kLong), counts.cumsum(0)}),
+          .other = far.index_select(0, order),
+          .order = order};
+}
+
+/// The (N, N) matrix whose row i holds the weights of node i's edges.
+at::Tensor matrix_of(const EdgeRows& rows, const at::Tensor& weights, int64_t num_nodes) {
+  return at::_sparse_csr_tensor_unsafe(rows.start, rows.other, weights.index_select(0, rows.order),
+                                       {num_nodes, num_nodes}, weights.scalar_type(),
+                                       at::kSparseCsr, weights.device());
+}
+
+/// out = M x of the edges' weights; by x Mᵀ g, by the weight of edge e ⟨x[r_e], g[c_e]⟩.
+struct Propagate : torch::autograd::Function<Propagate> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
+                            const at::Tensor& weights, const at::Tensor& edges, int64_t num_nodes,
+                            const std::vector<at::Tensor>& by_source,
+                            const std::vector<at::Tensor>& by_target) {
+    context->save_for_backward({x, weights, edges, by_source[0], by_source[1], by_source[2]});
+    const EdgeRows rows{by_target[0], by_target[1], by_target[2]};
+    return matrix_of(rows, weights, num_nodes).mm(x.contiguous());
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &weights = saved[1], &edges = saved[2];
+    const at::Tensor g = gradients[0].contiguous();
+    at::Tensor by_x, by_weight;
+    if (context->needs_input_grad(0)) {
+      by_x = matrix_of({saved[3], saved[4], saved[5]}, weights, x.size(0)).mm(g);
+    }
+    if (context->needs_input_grad(1)) {
+      by_weight = (x.index_select(0, edges[0]) * g.index_select(0, edges[1])).sum(1);
+    }
+    return {by_x, by_weight, {}, {}, {}, {}};
   }
 };
 
@@ -73,12 +114,21 @@ Graph make_graph(const at::Tensor& edges, int64_t num_nodes, bool may_repeat) {
              "T-UGS-14");
     }
   }
-  return {.edges = edges, .num_nodes = num_nodes};
+  return {.edges = edges,
+          .num_nodes = num_nodes,
+          .by_source = rows_by(edges[0], edges[1], num_nodes),
+          .by_target = rows_by(edges[1], edges[0], num_nodes)};
 }
 
 at::Tensor propagate(const at::Tensor& x, const Graph& graph, const at::Tensor& weights) {
-  const at::Tensor messages = x.index_select(0, graph.sources()) * weights.unsqueeze(-1);
-  return at::zeros_like(x).index_add(0, graph.targets(), messages);
+  const bool is_indexed = graph.by_source.start.defined();
+  const EdgeRows sources =
+      is_indexed ? graph.by_source : rows_by(graph.sources(), graph.targets(), graph.num_nodes);
+  const EdgeRows targets =
+      is_indexed ? graph.by_target : rows_by(graph.targets(), graph.sources(), graph.num_nodes);
+  return Propagate::apply(x, weights, graph.edges, graph.num_nodes,
+                          std::vector<at::Tensor>{sources.start, sources.other, sources.order},
+                          std::vector<at::Tensor>{targets.start, targets.other, targets.order});
 }
 
 at::Tensor propagate_normalized(const at::Tensor& x, const Graph& graph, const at::Tensor& mask) {

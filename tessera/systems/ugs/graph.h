@@ -6,10 +6,17 @@
 
 namespace tessera::ugs {
 
+/// Edges in compressed rows: those of node i are order[start[i]] … order[start[i + 1] − 1], and
+/// `other` are their far ends, in the same order.
+struct EdgeRows {
+  at::Tensor start, other, order;
+};
+
 /// A directed graph as an edge list: messages flow from row 0 (r) to row 1 (c) of `edges`.
 struct Graph {
   at::Tensor edges;  ///< (2, E) int64
   int64_t num_nodes = 0;
+  EdgeRows by_source = {}, by_target = {};  ///< undefined: made where they are needed
 
   at::Tensor sources() const { return edges.select(0, 0); }
   at::Tensor targets() const { return edges.select(0, 1); }
@@ -20,6 +27,7 @@ struct Graph {
 Graph make_graph(const at::Tensor& edges, int64_t num_nodes, bool may_repeat = false);
 
 /// Σ over the edges into c of weights_e · x[r_e]. x: (N, H); weights: (E). returns (N, H)
+/// One writer for each row: equal bits at every call. Differentiable once.
 at::Tensor propagate(const at::Tensor& x, const Graph& graph, const at::Tensor& weights);
 
 /// GCN's P x with masks m (E): P = D^-1/2 (A + I)ᵀ D^-1/2, D the row sums of the masked A + I, so

@@ -72,6 +72,23 @@ Masks UgsModel::masks() const {
       .weights = network_->masked_weights(), .edge_soft = edges_.soft, .edge_hard = edges_.hard};
 }
 
+void UgsModel::set_masks_trained(bool trained) {
+  const Masks it = masks();
+  for (const MaskedWeight& weight : it.weights) at::Tensor(weight.soft).requires_grad_(trained);
+  if (it.edge_soft.defined()) at::Tensor(it.edge_soft).requires_grad_(trained);
+}
+
+at::Tensor UgsModel::l1() const {
+  const Masks it = masks();
+  at::Tensor sum =
+      at::zeros({}, it.edge_hard.defined() ? it.edge_hard.options() : it.weights[0].hard.options());
+  if (it.edge_soft.defined()) sum = sum + config().graph_l1 * it.edge_soft.abs().sum();
+  for (const MaskedWeight& weight : it.weights) {
+    sum = sum + config().weight_l1 * weight.soft.abs().sum();
+  }
+  return sum;
+}
+
 bool UgsModel::is_training_forward() const {
   return config_.training.is_boolean() ? config_.training.get<bool>() : is_training();
 }
@@ -156,6 +173,9 @@ TensorMap UgsModel::run(const TensorMap& inputs) {
   const EdgeMasks masks = masks_of(inputs, like);
   const at::Tensor out = forward(x, graph, masks);
   TensorMap outputs;
+  if (is_training() && edges_.soft.defined() && edges_.soft.requires_grad()) {
+    outputs.set("l1", l1());
+  }
   if (config_.is_link_prediction() && config_.model != "resgcn") {
     add_link_outputs(outputs, inputs, out, x, graph, masks);
     return outputs;

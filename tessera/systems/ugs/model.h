@@ -41,6 +41,9 @@ class UgsModel : public Model {
   /// Edge masks that are weights of the model; undefined where num_edges is 0.
   const EdgeMasks& edge_masks() const { return edges_; }
   Masks masks() const;
+  /// Whether soft masks have gradients. While they do, and edges have masks, a training forward has
+  /// the output `l1`: graph_l1·Σ|m| + weight_l1·Σ|M1|.
+  void set_masks_trained(bool trained);
 
  protected:
   /// Sparse features and checked graphs are kept: a training gives the same tensors at every step.
@@ -52,6 +55,7 @@ class UgsModel : public Model {
 
  private:
   bool is_training_forward() const;
+  at::Tensor l1() const;
   void add_link_outputs(TensorMap& outputs, const TensorMap& inputs, const at::Tensor& embedding,
                         const Features& x, const Graph& graph, const EdgeMasks& masks);
 

@@ -159,8 +159,12 @@ class Gat final : public Network {
     const at::Tensor alpha_EK =
         dropped(edge_softmax(at::leaky_relu(u_EK, config_.leaky_slope) * mask.unsqueeze(-1), graph),
                 config_.dropout, drops && is_hidden && !is_link);
-    const at::Tensor messages = z_NKD.index_select(0, graph.sources()) * alpha_EK.unsqueeze(-1);
-    at::Tensor o_NKD = at::zeros_like(z_NKD).index_add(0, graph.targets(), messages);
+    // Head by head: nothing of size E·D is written.
+    std::vector<at::Tensor> outputs;
+    for (int64_t k = 0; k < heads; ++k) {
+      outputs.push_back(propagate(z_NKD.select(1, k), graph, alpha_EK.select(1, k)));
+    }
+    at::Tensor o_NKD = at::stack(outputs, 1);
     if (is_hidden && is_link) {
       o_NKD = at::where(o_NKD > 0, o_NKD, o_NKD * at::stack(slopes_).view({1, heads, 1}));
     } else if (is_hidden) {

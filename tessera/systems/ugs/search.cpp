@@ -128,12 +128,6 @@ bool SearchModel::drops() const {
   return is_due && UgsModel::drops();
 }
 
-void SearchModel::set_masks_trained(bool trained) {
-  const Masks it = masks();
-  for (const MaskedWeight& weight : it.weights) at::Tensor(weight.soft).requires_grad_(trained);
-  if (it.edge_soft.defined()) at::Tensor(it.edge_soft).requires_grad_(trained);
-}
-
 void SearchModel::begin_phase(const Place& place) {
   const int64_t rounds = config().num_rounds + (config().search == "one_shot" ? 1 : 0);
   if (place.round >= rounds) {
@@ -235,17 +229,6 @@ double SearchModel::score(const at::Tensor& out, const std::string& split) const
   return 100 * hits.to(at::kDouble).mean().item<double>();
 }
 
-at::Tensor SearchModel::l1() const {
-  const Masks it = masks();
-  at::Tensor sum =
-      at::zeros({}, it.edge_hard.defined() ? it.edge_hard.options() : it.weights[0].hard.options());
-  if (it.edge_soft.defined()) sum = sum + config().graph_l1 * it.edge_soft.abs().sum();
-  for (const MaskedWeight& weight : it.weights) {
-    sum = sum + config().weight_l1 * weight.soft.abs().sum();
-  }
-  return sum;
-}
-
 TensorMap SearchModel::run(const TensorMap& inputs) {
   if (!is_training()) {
     TensorMap outputs = UgsModel::run(inputs);
@@ -257,9 +240,7 @@ TensorMap SearchModel::run(const TensorMap& inputs) {
   set_masks_trained(at.trains_masks);
   batch_ = inputs;
   ends_phase_ = false;
-  TensorMap outputs = UgsModel::run(inputs);
-  if (at.trains_masks) outputs.set("l1", l1());
-  return outputs;
+  return UgsModel::run(inputs);
 }
 
 void SearchModel::constrain() {
@@ -313,8 +294,12 @@ void SearchModel::report(TensorMap& outputs) const {
 }
 
 std::shared_ptr<UgsModel> make_model(const UgsConfig& config) {
-  if (config.search == "none") return std::make_shared<UgsModel>(config);
-  return std::make_shared<SearchModel>(config);
+  if (config.search != "none" && config.search != "masks") {
+    return std::make_shared<SearchModel>(config);
+  }
+  auto model = std::make_shared<UgsModel>(config);
+  model->set_masks_trained(config.search == "masks");
+  return model;
 }
 
 }  // namespace tessera::ugs

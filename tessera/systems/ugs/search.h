@@ -31,8 +31,7 @@ class SearchModel final : public UgsModel, public Phased {
 
   /// Inputs as UgsModel::run, and val_idx, test_idx (or val_positive, val_negative, test_positive,
   /// test_negative). In evaluation mode also search/* (0-d): round, edges_left and weights_left in
-  /// percent, macs in millions, validation and test of the last ticket. While masks are trained
-  /// `l1`, whose gradient is theirs.
+  /// percent, macs in millions, validation and test of the last ticket.
   TensorMap run(const TensorMap& inputs) override;
   void constrain() override;
   bool is_derived(const std::string& buffer) const override;
@@ -49,7 +48,6 @@ class SearchModel final : public UgsModel, public Phased {
   void begin_masks(int64_t round);
   void begin_retraining(int64_t round);
   void keep_masks();
-  void set_masks_trained(bool trained);
   void copy_weights(const TensorMap& from);
   void store(const std::string& prefix, const TensorMap& tensors);
   TensorMap stored(const std::string& prefix) const;
@@ -57,7 +55,6 @@ class SearchModel final : public UgsModel, public Phased {
   double score(const at::Tensor& out, const std::string& split) const;
   double scalar(const char* name) const;
   void set_scalar(const char* name, double value);
-  at::Tensor l1() const;
   void report(TensorMap& outputs) const;
 
   TensorMap batch_;  ///< of the last training forward

@@ -1,9 +1,11 @@
 #include "tessera/systems/ugs/ugs.h"
 
+#include "tessera/systems/ugs/claims.h"
 #include "tessera/systems/ugs/config.h"
 #include "tessera/systems/ugs/procedures.h"
 #include "tessera/systems/ugs/search.h"
 #include "tessera/systems/ugs/tasks.h"
+#include "tessera/systems/ugs/workloads.h"
 
 namespace tessera::ugs {
 
@@ -14,8 +16,11 @@ System system() {
           .reference = "VITA-Group/Unified-LTH-GNN@4f1b08b (MIT)",
           .kind = "method on a graph network",
           .model = model_factory<UgsConfig>(
-              [](const UgsConfig& config) { return std::make_shared<UgsModel>(config); }),
-          .procedures = procedures()};
+              [](const UgsConfig& config) -> std::shared_ptr<Model> { return make_model(config); }),
+          .tasks = tasks(),
+          .procedures = procedures(),
+          .claims = claims(),
+          .workloads = workloads()};
 }
 
 }  // namespace tessera::ugs

@@ -3,6 +3,7 @@
 #include "tessera/systems/lmu/lmu.h"
 #include "tessera/systems/snn_calibration/snn_calibration.h"
 #include "tessera/systems/system.h"
+#include "tessera/systems/ugs/ugs.h"
 #include "tessera/systems/unicornn/unicornn.h"
 #include "tessera/systems/zoo_tuning/zoo_tuning.h"
 
@@ -16,6 +17,7 @@ Registry<System> register_all() {
   registry.add(folded_cnn::system());
   registry.add(lmu::system());
   registry.add(snn_calibration::system());
+  registry.add(ugs::system());
   registry.add(unicornn::system());
   registry.add(zoo_tuning::system());
   return registry;

@@ -13,6 +13,7 @@
 #include "tessera/core/threads.h"
 #include "tessera/io/checkpoint_store.h"
 #include "tessera/io/file.h"
+#include "tessera/systems/phased.h"
 #include "tessera/systems/task_extras.h"
 #include "tessera/train/batch_maker.h"
 #include "tessera/train/interrupt.h"
@@ -332,6 +333,10 @@ void Trainer::update() {
   optimizer_->step();
   model_->constrain();
   optimizer_->zero_grad();
+  if (const auto* phased = dynamic_cast<const Phased*>(model_.get());
+      phased && phased->ends_phase()) {
+    optimizer_ = Optimizer::make(config_.optimizer, parameters_);
+  }
   if (ema_) ema_->update();
   const Clock::time_point end = Clock::now();
 

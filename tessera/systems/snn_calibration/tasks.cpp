@@ -72,7 +72,7 @@ class ClassificationTask final : public Task {
   int64_t size(Split split) const override { return of(split).size(); }
 
   TensorMap batch(std::span<const int64_t> examples, BatchContext& context) const override {
-    const data::ImageSet& set = of(context.split);
+    const data::LabelledImages& set = of(context.split);
     const at::Tensor index =
         at::tensor(std::vector<int64_t>(examples.begin(), examples.end()), at::kLong);
     at::Tensor bytes = padded(set.images.index_select(0, index));
@@ -98,12 +98,12 @@ class ClassificationTask final : public Task {
   bool larger_is_better() const override { return true; }
 
  private:
-  const data::ImageSet& of(Split split) const { return splits_[static_cast<size_t>(split)]; }
+  const data::LabelledImages& of(Split split) const { return splits_[static_cast<size_t>(split)]; }
 
-  static data::ImageSet part(const data::ImageSet& set, int64_t begin, int64_t count) {
+  static data::LabelledImages part(const data::LabelledImages& set, int64_t begin, int64_t count) {
     const int64_t first = std::min(begin, set.size());
     const int64_t n = std::min(count, set.size() - first);
-    return {set.images.narrow(0, first, n), set.labels.narrow(0, first, n)};
+    return {set.images.narrow(0, first, n), set.labels.narrow(0, first, n), set.num_classes};
   }
 
   at::Tensor padded(const at::Tensor& bytes) const {
@@ -154,7 +154,7 @@ class ClassificationTask final : public Task {
 
   ClassificationConfig config_;
   at::ScalarType dtype_;
-  std::array<data::ImageSet, 3> splits_;
+  std::array<data::LabelledImages, 3> splits_;
 };
 
 }  // namespace

@@ -1,3 +1,0 @@
-#pragma once
-
-#include "tessera/data/images.h"

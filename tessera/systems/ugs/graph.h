@@ -1,0 +1,70 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace tessera::ugs {
+
+/// Edges in compressed rows: those of node i are order[start[i]] … order[start[i + 1] − 1], and
+/// `other` are their far ends, in the same order.
+struct EdgeRows {
+  at::Tensor start, other, order;
+};
+
+/// A directed graph as an edge list: messages flow from row 0 (r) to row 1 (c) of `edges`.
+struct Graph {
+  at::Tensor edges;  ///< (2, E) int64
+  int64_t num_nodes = 0;
+  EdgeRows by_source = {}, by_target = {};  ///< undefined: made where they are needed
+
+  at::Tensor sources() const { return edges.select(0, 0); }
+  at::Tensor targets() const { return edges.select(0, 1); }
+};
+
+/// Checks indices, and that no edge is there twice unless `may_repeat` (a graph whose self-loops
+/// were appended). num_nodes 0 takes the largest index. Throws InvalidArgument.
+Graph make_graph(const at::Tensor& edges, int64_t num_nodes, bool may_repeat = false);
+
+/// Σ over the edges into c of weights_e · x[r_e]. x: (N, H); weights: (E). returns (N, H)
+/// One writer for each row: equal bits at every call. Differentiable once.
+at::Tensor propagate(const at::Tensor& x, const Graph& graph, const at::Tensor& weights);
+
+/// GCN's P x with masks m (E): P = D^-1/2 (A + I)ᵀ D^-1/2, D the row sums of the masked A + I, so
+/// that out_c = s_c² x_c + Σ_e s_r s_c m_e x_r. Throws InvalidArgument where a degree is negative.
+at::Tensor propagate_normalized(const at::Tensor& x, const Graph& graph, const at::Tensor& mask);
+
+/// The matrix P of propagate_normalized, (N, N): for small graphs.
+at::Tensor propagation_matrix(const Graph& graph, const at::Tensor& mask);
+
+/// Softmax over the edges into each node, for each column. logits: (E, K). returns (E, K)
+at::Tensor edge_softmax(const at::Tensor& logits, const Graph& graph);
+
+/// Edges into each node, masked ones too: (N) in the dtype of `like`.
+at::Tensor in_degrees(const Graph& graph, const at::Tensor& like);
+
+/// Node features, dense or as compressed rows, with the one product that networks take of them.
+class Features {
+ public:
+  Features() = default;
+  Features(const at::Tensor& dense) : dense_(dense) {}  // NOLINT: a tensor is features
+  /// indptr (N + 1), columns (nnz) int64, values (nnz)
+  static Features of_rows(const at::Tensor& indptr, const at::Tensor& columns,
+                          const at::Tensor& values, int64_t width);
+
+  /// x · weightᵀ
+  at::Tensor times(const at::Tensor& weight) const;
+  /// The same rows in the order of `nodes`.
+  Features permuted(const at::Tensor& nodes) const;
+
+  bool is_sparse() const { return rows_.defined(); }
+  int64_t num_nodes() const { return (is_sparse() ? rows_ : dense_).size(0); }
+  int64_t width() const { return (is_sparse() ? rows_ : dense_).size(1); }
+
+ private:
+  at::Tensor dense_;
+  at::Tensor rows_, columns_;  ///< x and xᵀ in compressed rows
+  at::Tensor order_;           ///< rows are taken in this order; undefined: as they are
+};
+
+}  // namespace tessera::ugs

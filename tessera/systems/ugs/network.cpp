@@ -1,0 +1,217 @@
+#include "tessera/systems/ugs/network.h"
+
+#include <torch/types.h>
+
+namespace tessera::ugs {
+namespace {
+
+/// The graph without the edges whose hard mask is 0, and their masks with it.
+std::pair<Graph, at::Tensor> without_removed(const Graph& graph, const at::Tensor& mask,
+                                             const at::Tensor& hard) {
+  const at::Tensor kept = hard.nonzero().squeeze(-1);
+  if (kept.numel() == hard.numel()) return {graph, mask};
+  return {{.edges = graph.edges.index_select(1, kept), .num_nodes = graph.num_nodes},
+          mask.index_select(0, kept)};
+}
+
+/// PReLU's one slope, of the link encoders.
+at::Tensor add_slope(torch::nn::Module& owner, const std::string& path) {
+  return module_at(owner, path).register_parameter("weight", torch::full({1}, 0.25));
+}
+
+/// ── GCN: x ← W (P x), ReLU and dropout after every layer but the last. The link encoder has no
+/// activation between its layers, and PReLU after the last.
+class Gcn final : public Network {
+ public:
+  explicit Gcn(const UgsConfig& config) : config_(config) {
+    for (int64_t l = 0; l < config.layers(); ++l) {
+      const auto at = static_cast<size_t>(l);
+      layers_.push_back(add_weight("net_layer." + std::to_string(l), config.dims[at + 1],
+                                   config.dims[at], config.is_masked(l)));
+    }
+    if (config.is_link_prediction()) slope_ = add_slope(*this, "act");
+  }
+
+  at::Tensor forward(const Features& x, const Graph& graph, const at::Tensor& mask,
+                     const at::Tensor& hard, bool drops) override {
+    if (config_.edge_mask_mode == "remove") {
+      const auto [left, left_mask] = without_removed(graph, mask, hard);
+      return propagated(x, left, left_mask, drops);
+    }
+    return propagated(x, graph, mask, drops);
+  }
+
+  std::vector<int64_t> propagated_widths() const override {
+    return {config_.dims.begin(), config_.dims.end() - 1};
+  }
+
+ private:
+  at::Tensor propagated(const Features& x, const Graph& graph, const at::Tensor& mask,
+                        bool drops) const {
+    // P (x Wᵀ) = (P x) Wᵀ: the narrow side is propagated, and sparse features stay sparse.
+    at::Tensor h = propagate_normalized(x.times(layers_[0].effective()), graph, mask);
+    for (size_t l = 1; l < layers_.size(); ++l) {
+      if (!slope_.defined()) h = dropped(h.relu(), config_.dropout, drops);
+      h = propagate_normalized(h.mm(layers_[l].effective().t()), graph, mask);
+    }
+    return slope_.defined() ? at::prelu(h, slope_) : h;
+  }
+
+  const UgsConfig config_;
+  std::vector<MaskedWeight> layers_;
+  at::Tensor slope_;
+};
+
+/// ── GIN with two layers: the mean over all edges into a node, pruned ones too.
+class Gin final : public Network {
+ public:
+  explicit Gin(const UgsConfig& config) : config_(config) {
+    for (size_t l = 0; l < 2; ++l) {
+      const std::string path = "ginlayers." + std::to_string(l);
+      torch::nn::Module& layer = module_at(*this, path);
+      eps_.push_back(config.learn_eps ? layer.register_parameter("eps", torch::zeros({1}))
+                                      : layer.register_buffer("eps", torch::zeros({1})));
+      layers_.push_back(
+          add_weight(path + ".apply_func.mlp.linear", config.dims[l + 1], config.dims[l]));
+      if (config.is_link_prediction()) slopes_.push_back(add_slope(*this, path + ".act"));
+    }
+    head_ = add_weight("linears_prediction", config.dims[2], config.dims[1], false);
+  }
+
+  at::Tensor forward(const Features& x, const Graph& graph, const at::Tensor& mask,
+                     const at::Tensor& hard, bool drops) override {
+    const at::Tensor degree = in_degrees(graph, mask).clamp_min(1).unsqueeze(-1);
+    const bool removes = config_.edge_mask_mode == "remove";
+    const auto [edges, weights] =
+        removes ? without_removed(graph, mask, hard) : std::pair(graph, mask);
+    const auto layer = [&](size_t l, const at::Tensor& z) {
+      const at::Tensor sum = (1 + eps_[l]) * z + propagate(z, edges, weights) / degree;
+      if (!slopes_.empty()) return at::prelu(sum, slopes_[l]);
+      return dropped(sum.relu(), config_.dropout, drops);
+    };
+    // Both terms are linear in h: the weight comes first.
+    const at::Tensor h1 = layer(0, x.times(layers_[0].effective()));
+    const at::Tensor h2 = layer(1, h1.mm(layers_[1].effective().t()));
+    return (h1.mm(head_.effective().t()) + h2) / 2;
+  }
+
+  std::vector<int64_t> propagated_widths() const override {
+    return {config_.dims[0], config_.dims[1]};
+  }
+
+ private:
+  const UgsConfig config_;
+  std::vector<at::Tensor> eps_, slopes_;
+  std::vector<MaskedWeight> layers_;
+  MaskedWeight head_;
+};
+
+/// ── GAT: several heads, then one. In mode "logit" a pruned edge has logit 0 and keeps its share.
+class Gat final : public Network {
+ public:
+  explicit Gat(const UgsConfig& config) : config_(config) {
+    const int64_t heads = config.num_heads;
+    for (size_t l = 0; l < 2; ++l) {
+      const int64_t count = l == 0 ? heads : 1;
+      const int64_t in = l == 0 ? config.dims[0] : config.dims[1] * heads;
+      for (int64_t k = 0; k < count; ++k) {
+        const std::string path = "layers." + std::to_string(l) + ".heads." + std::to_string(k);
+        fc_[l].push_back(add_weight(path + ".fc", config.dims[l + 1], in));
+        attention_[l].push_back(add_weight(path + ".attn_fc", 1, 2 * config.dims[l + 1]));
+        // One head has no activation.
+        if (config.is_link_prediction() && count > 1) {
+          slopes_.push_back(add_slope(*this, path + ".act"));
+        }
+      }
+    }
+  }
+
+  at::Tensor forward(const Features& x, const Graph& graph, const at::Tensor& mask,
+                     const at::Tensor& hard, bool drops) override {
+    const bool removes = config_.edge_mask_mode == "remove";
+    const auto [edges, weights] =
+        removes ? without_removed(graph, mask, hard) : std::pair(graph, mask);
+    const bool is_hidden = config_.num_heads > 1;
+    return layer(1, layer(0, x, edges, weights, drops, is_hidden), edges, weights, drops, false);
+  }
+
+  std::vector<int64_t> propagated_widths() const override {
+    return {config_.dims[1] * config_.num_heads, config_.dims[2]};
+  }
+
+ private:
+  at::Tensor layer(size_t l, const Features& x, const Graph& graph, const at::Tensor& mask,
+                   bool drops, bool is_hidden) const {
+    const auto heads = static_cast<int64_t>(fc_[l].size());
+    const int64_t width = fc_[l][0].weight.size(0);
+    std::vector<at::Tensor> fc, attention;
+    for (size_t k = 0; k < fc_[l].size(); ++k) {
+      fc.push_back(fc_[l][k].effective());
+      attention.push_back(attention_[l][k].effective().view({2, width}));
+    }
+    const at::Tensor a_K2D = at::stack(attention);
+    const at::Tensor z_NKD = x.times(at::cat(fc)).view({-1, heads, width});
+    const at::Tensor source_NK = (z_NKD * a_K2D.select(1, 0)).sum(-1);
+    const at::Tensor target_NK = (z_NKD * a_K2D.select(1, 1)).sum(-1);
+    const at::Tensor u_EK =
+        source_NK.index_select(0, graph.sources()) + target_NK.index_select(0, graph.targets());
+    const bool is_link = config_.is_link_prediction();
+    const at::Tensor alpha_EK =
+        dropped(edge_softmax(at::leaky_relu(u_EK, config_.leaky_slope) * mask.unsqueeze(-1), graph),
+                config_.dropout, drops && is_hidden && !is_link);
+    // Head by head: nothing of size E·D is written.
+    std::vector<at::Tensor> outputs;
+    for (int64_t k = 0; k < heads; ++k) {
+      outputs.push_back(propagate(z_NKD.select(1, k), graph, alpha_EK.select(1, k)));
+    }
+    at::Tensor o_NKD = at::stack(outputs, 1);
+    if (is_hidden && is_link) {
+      o_NKD = at::where(o_NKD > 0, o_NKD, o_NKD * at::stack(slopes_).view({1, heads, 1}));
+    } else if (is_hidden) {
+      o_NKD = dropped(at::elu(o_NKD), config_.dropout, drops);
+    }
+    return o_NKD.reshape({-1, heads * width});
+  }
+
+  const UgsConfig config_;
+  std::vector<MaskedWeight> fc_[2], attention_[2];
+  std::vector<at::Tensor> slopes_;
+};
+
+}  // namespace
+
+MaskedWeight Network::add_weight(const std::string& path, int64_t out, int64_t in, bool is_masked) {
+  MaskedWeight added(module_at(*this, path), out, in, is_masked);
+  all_.push_back(added);
+  if (is_masked) masked_.push_back(added);
+  return added;
+}
+
+int64_t Network::macs(int64_t num_nodes) const {
+  int64_t left = 0;
+  for (const MaskedWeight& weight : all_) {
+    left +=
+        weight.is_masked() ? weight.hard.count_nonzero().item<int64_t>() : weight.weight.numel();
+  }
+  return num_nodes * left;
+}
+
+at::Tensor dropped(const at::Tensor& x, double share, bool drops) {
+  return drops && share > 0 ? at::dropout(x, share, /*train=*/true) : x;
+}
+
+std::string edge_soft_name(const UgsConfig& config) {
+  return config.model == "resgcn" ? "edge_mask1_train" : "adj_mask1_train";
+}
+std::string edge_hard_name(const UgsConfig& config) {
+  return config.model == "resgcn" ? "edge_mask2_fixed" : "adj_mask2_fixed";
+}
+
+std::shared_ptr<Network> make_network(const UgsConfig& config) {
+  if (config.model == "gin") return std::make_shared<Gin>(config);
+  if (config.model == "gat") return std::make_shared<Gat>(config);
+  if (config.model == "resgcn") return make_res_gcn(config);
+  return std::make_shared<Gcn>(config);
+}
+
+}  // namespace tessera::ugs

@@ -1,0 +1,172 @@
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "tessera/systems/ugs/procedures.h"
+#include "tessera/systems/ugs/test_inputs.h"
+
+// What must hold of every network with masks, and of the rule that prunes them.
+
+namespace tessera::ugs {
+namespace {
+
+using testing::Example;
+using testing::expect_close;
+using testing::small_model;
+
+const std::vector<std::string> kModels = {"gcn", "gin", "gat", "resgcn"};
+
+TEST(UgsNetworks, permuting_nodes_permutes_outputs) {
+  const Example it;
+  auto generator = at::detail::createCPUGenerator(5);
+  const at::Tensor order = torch::randperm(Example::kNodes, generator, at::kLong);
+  const at::Tensor place = order.argsort();  // of a node among the permuted ones
+  for (const std::string& name : kModels) {
+    SCOPED_TRACE(name);
+    const auto model = small_model(name);
+    const at::Tensor out = model->forward(it.x, it.graph(), it.masks());
+    const Graph permuted{.edges = place.index_select(0, it.edges.flatten()).view({2, -1}),
+                         .num_nodes = Example::kNodes};
+    expect_close(model->forward(it.x.index_select(0, order), permuted, it.masks()),
+                 out.index_select(0, order));
+  }
+}
+
+TEST(UgsNetworks, the_order_of_edges_does_not_matter) {
+  const Example it;
+  const at::Tensor order = at::arange(Example::kEdges - 1, -1, -1, at::kLong);
+  for (const std::string& name : kModels) {
+    SCOPED_TRACE(name);
+    const auto model = small_model(name);
+    const Graph turned{.edges = it.edges.index_select(1, order), .num_nodes = Example::kNodes};
+    const EdgeMasks masks{.soft = it.soft.index_select(0, order),
+                          .hard = it.hard.index_select(0, order)};
+    expect_close(model->forward(it.x, turned, masks), model->forward(it.x, it.graph(), it.masks()));
+  }
+}
+
+TEST(UgsNetworks, a_removed_edge_is_a_pruned_one_in_gcn_and_gin) {
+  const Example it;
+  for (const char* name : {"gcn", "gin"}) {
+    SCOPED_TRACE(name);
+    const auto masked = small_model(name);
+    const auto removed = small_model(name, {{"edge_mask_mode", "remove"}});
+    expect_close(removed->forward(it.x, it.graph(), it.masks()),
+                 masked->forward(it.x, it.graph(), it.masks()));
+  }
+}
+
+TEST(UgsNetworks, a_pruned_edge_of_gat_keeps_its_share_unless_removed) {
+  const Example it;
+  const auto logit = small_model("gat"),
+             removed = small_model("gat", {{"edge_mask_mode", "remove"}});
+  const at::Tensor kept = it.hard.nonzero().squeeze(-1);
+  const Graph left{.edges = it.edges.index_select(1, kept), .num_nodes = Example::kNodes};
+  const EdgeMasks masks{.soft = it.soft.index_select(0, kept),
+                        .hard = it.hard.index_select(0, kept)};
+  const at::Tensor without = logit->forward(it.x, left, masks);
+  expect_close(removed->forward(it.x, it.graph(), it.masks()), without);
+  const at::Tensor with = logit->forward(it.x, it.graph(), it.masks());
+  EXPECT_GT((with - without).abs().max().item<double>(), 1e-3);
+}
+
+TEST(UgsNetworks, messages_of_gcn_flow_from_row_0_to_row_1_and_degrees_are_of_rows) {
+  const Graph graph{.edges = torch::tensor({{0, 0}, {1, 2}}, at::kLong), .num_nodes = 3};
+  const at::Tensor p = propagation_matrix(graph, torch::tensor({1.0, 0.5}, at::kDouble));
+  const double s0 = std::pow(2.5, -0.5);
+  expect_close(
+      p, torch::tensor({{s0 * s0, 0.0, 0.0}, {s0, 1.0, 0.0}, {0.5 * s0, 0.0, 1.0}}, at::kDouble));
+}
+
+TEST(UgsNetworks, sparse_features_equal_dense_ones) {
+  const Example it;
+  const at::Tensor x = it.x * (it.x > 0.3);
+  const at::Tensor rows = x.to_sparse_csr();
+  for (const char* name : {"gcn", "gin", "gat", "resgcn"}) {
+    SCOPED_TRACE(name);
+    const auto model = small_model(name);
+    const TensorMap common = {{"edge_index", it.edges}};
+    TensorMap dense = common, sparse = common;
+    dense.set("x", x);
+    sparse.merge({{"x_indptr", rows.crow_indices()},
+                  {"x_columns", rows.col_indices()},
+                  {"x_values", rows.values()}});
+    const std::string output = std::string(name) == "resgcn" ? "log_probs" : "logits";
+    const at::Tensor a = model->run(dense).at(output), b = model->run(sparse).at(output);
+    expect_close(a, b);
+    const at::Tensor weight = model->network().masked_weights()[0].weight;
+    const at::Tensor cotangent = at::ones_like(a);
+    expect_close(torch::autograd::grad({a}, {weight}, {cotangent})[0],
+                 torch::autograd::grad({b}, {weight}, {cotangent})[0]);
+  }
+}
+
+TEST(UgsNetworks, gradients_of_pruned_masks_are_exactly_zero) {
+  const Example it;
+  for (const char* name : {"gcn", "gin", "gat"}) {
+    SCOPED_TRACE(name);
+    const auto model = small_model(name);
+    const at::Tensor soft = it.soft.clone().requires_grad_();
+    const at::Tensor out = model->forward(it.x, it.graph(), {.soft = soft, .hard = it.hard});
+    const at::Tensor gradient = torch::autograd::grad({out.square().sum()}, {soft})[0];
+    EXPECT_TRUE((gradient.masked_select(it.hard == 0) == 0).all().item<bool>());
+    EXPECT_GT(gradient.abs().max().item<double>(), 0);
+  }
+}
+
+TEST(UgsNetworks, every_variant_of_resgcn_runs_and_reaches_its_weights) {
+  const Example it;
+  for (const char* aggregation : {"softmax_sg", "softmax", "softmax_sum", "mean", "add"}) {
+    for (const char* block : {"res+", "res", "plain"}) {
+      SCOPED_TRACE(std::string(aggregation) + " " + block);
+      const auto model = small_model("resgcn", {{"aggregation", aggregation},
+                                                {"block", block},
+                                                {"mlp_layers", 2},
+                                                {"learn_temperature", true}});
+      model->forward(it.x, it.graph(), it.masks()).square().sum().backward();
+      for (const auto& item : model->named_parameters()) {
+        if (item.value().requires_grad() && !item.key().ends_with("mask_train")) {
+          EXPECT_TRUE(item.value().grad().defined()) << item.key();
+        }
+      }
+    }
+  }
+}
+
+TEST(UgsPrune, one_more_than_the_share_goes_and_zero_stays_zero) {
+  const at::Tensor soft = torch::tensor({0.5, -0.1, 0.0, 0.9, -0.7, 0.3}, at::kDouble);
+  const Pruning fifth = prune({soft}, 0.4);  // n = 5: ⌊2⌋ + 1 go
+  EXPECT_EQ(fifth.before, 5);
+  EXPECT_EQ(fifth.after, 2);
+  EXPECT_EQ(fifth.threshold.item<double>(), 0.5);
+  EXPECT_TRUE(at::equal(fifth.keep[0], torch::tensor({0., 0., 0., 1., 1., 0.}, at::kDouble)));
+  EXPECT_EQ(prune({soft}, 0).after, 4);  // p = 0 still removes the smallest
+}
+
+TEST(UgsPrune, equal_masks_all_go) { EXPECT_EQ(prune({torch::ones({8})}, 0.05).after, 0); }
+
+TEST(UgsPrune, one_threshold_for_all_matrices) {
+  const Pruning both = prune({torch::tensor({1.0, 2.0}), torch::tensor({3.0, 4.0})}, 0.25);
+  EXPECT_EQ(both.keep[0].sum().item<double>(), 0);
+  EXPECT_EQ(both.keep[1].sum().item<double>(), 2);
+}
+
+TEST(UgsPrune, random_masks_are_of_the_full_set) {
+  auto generator = at::detail::createCPUGenerator(1);
+  const at::Tensor mask = random_mask(torch::ones({10, 10}), 0.2, 1, generator);
+  EXPECT_EQ(mask.count_nonzero().item<int64_t>(), 100 - 36);
+}
+
+TEST(UgsMacs, are_those_of_the_paper) {
+  EXPECT_NEAR(static_cast<double>(dense_macs(2708, 1433, 512, 7)) / 1e6, 1996.55, 0.01);
+  EXPECT_NEAR(static_cast<double>(dense_macs(3327, 3703, 512, 6)) / 1e6, 6318.00, 0.01);
+  EXPECT_NEAR(static_cast<double>(dense_macs(19717, 500, 512, 3)) / 1e6, 5077.84, 0.01);
+}
+
+TEST(UgsLink, ranking_scores_count_ties_half) {
+  const at::Tensor positive = torch::tensor({0.9, 0.5}), negative = torch::tensor({0.5, 0.1});
+  EXPECT_DOUBLE_EQ(roc_auc(positive, negative), 0.875);
+  EXPECT_DOUBLE_EQ(average_precision(positive, negative), 0.5 + 0.5 * 2 / 3);
+}
+
+}  // namespace
+}  // namespace tessera::ugs

@@ -116,6 +116,7 @@ Five run_backward(const at::Tensor& d_y, const at::Tensor& saved, AggregatedNeed
       checked(x, gates, weight, align, bias, stride, padding, dilation, groups);
   AggregatedGradients d =
       aggregate_backward(it, form_of(it, /*with_gradient=*/true), d_y, saved, needs);
+  if (d[0].defined()) d[0] = d[0].contiguous(at::MemoryFormat::ChannelsLast);
   return {d[0], d[1], d[2], d[3], d[4]};
 }
 
@@ -151,7 +152,10 @@ Five run_backward_meta(const at::Tensor&, const at::Tensor&, AggregatedNeeds nee
   const auto like = [&](size_t i, const at::Tensor& tensor) {
     return needs[i] && tensor.defined() ? tensor.new_empty(tensor.sizes()) : at::Tensor();
   };
-  return {like(0, x), like(1, gates), like(2, weight), like(3, defined_or_not(align)),
+  const at::Tensor d_x =
+      needs[0] ? at::empty(x.sizes(), x.options().memory_format(at::MemoryFormat::ChannelsLast))
+               : at::Tensor();
+  return {d_x, like(1, gates), like(2, weight), like(3, defined_or_not(align)),
           like(4, defined_or_not(bias))};
 }
 

@@ -30,6 +30,8 @@ std::vector<CorpusFile> corpus() {
       {"idx", fuzz::read_idx},
       {"tar", fuzz::read_tar},
       {"xyz", fuzz::read_xyz},
+      {"planetoid", fuzz::read_planetoid},
+      {"csv", fuzz::read_csv},
       {"checkpoint", fuzz::read_checkpoint}};
   std::vector<CorpusFile> files;
   for (const auto& [name, read] : readers) {

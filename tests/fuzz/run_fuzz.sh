@@ -7,7 +7,7 @@ set -euo pipefail
 seconds=${1:?usage: run_fuzz.sh SECONDS [TARGET...]}
 shift
 targets=("${@:-}")
-[ -n "${targets[0]}" ] || targets=(safetensors npy npz idx tar xyz checkpoint)
+[ -n "${targets[0]}" ] || targets=(safetensors npy npz idx tar xyz planetoid csv checkpoint)
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build=$here/../../build/fuzz

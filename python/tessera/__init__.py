@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import torch
 
-__all__ = ["EdgeList", "egcl", "load_library", "perceptron", "sort_edges", "unicornn_recurrence"]
+__all__ = ["EdgeList", "SparseMatrix", "compress", "edge_softmax", "egcl", "load_library",
+           "masked_propagate", "perceptron", "sort_edges", "sparse_linear", "unicornn_recurrence"]
 
 
 def load_library(path: str | None = None) -> str:
@@ -45,6 +46,44 @@ def egcl(h, x, edges: EdgeList, edge_attr=None, edge_weight=None, *, edge_w1, ed
     options: activation, coord_norm, coord_tanh, coord_mean, coord_clamp."""
     return torch.ops.tessera.egcl(h, x, *edges, edge_attr, edge_weight, edge_w1, edge_b1, edge_w2,
                                   edge_b2, att_w, att_b, coord_w1, coord_b1, coord_w2, **options)
+
+
+def edge_softmax(logits, edges: EdgeList):
+    """Softmax over each receiver's edges, for every head (tessera/ops/edge_softmax.h).
+    logits: (E,) or (E, heads) in the order of the edge index."""
+    return torch.ops.tessera.edge_softmax(logits, edges.num_given, edges.row_ptr, edges.row,
+                                          edges.order)
+
+
+def masked_propagate(h, mask, edges: EdgeList):
+    """Graph convolution whose coefficients come from edge masks and the degrees that they give
+    (tessera/ops/masked_propagate.h). h: (N, H). mask: (E,) or (E, 1)."""
+    return torch.ops.tessera.masked_propagate(h, mask, *edges)
+
+
+class SparseMatrix(NamedTuple):
+    """A matrix in compressed rows with its transpose (tessera/ops/sparse_matrix.h)."""
+
+    value: torch.Tensor
+    row_ptr: torch.Tensor
+    col: torch.Tensor
+    col_ptr: torch.Tensor
+    row: torch.Tensor
+    place: torch.Tensor
+
+
+def compress(matrix: torch.Tensor) -> SparseMatrix:
+    """From a dense or sparse matrix of two axes."""
+    csr = matrix.detach().to_sparse_csr()
+    row_ptr, col = csr.crow_indices(), csr.col_indices()
+    transpose = torch.ops.tessera.transpose_rows(row_ptr, col, matrix.shape[1])
+    return SparseMatrix(csr.values(), row_ptr, col, *transpose)
+
+
+def sparse_linear(x: SparseMatrix, weight):
+    """x · weightᵀ of a sparse x (N, F) and a dense weight (O, F) (tessera/ops/sparse_linear.h);
+    fastest where the weight is stored as (F, O) and passed turned."""
+    return torch.ops.tessera.sparse_linear(x.value, weight, *x[1:])
 
 
 def perceptron(inputs, w1, b1, w2, b2=None, *, activation="silu", residual=False):

@@ -7,20 +7,30 @@ namespace {
 // Plain loops over the lanes of a group: the compiler makes vectors of them, and every instruction
 // set gives the same bits.
 
+/// philox() of the counters from `first` on. The rounds are the outer loop, so that the inner one
+/// is over lanes.
+inline void draw(uint64_t first, uint64_t key, uint32_t (&word)[4][kDropoutLanes]) {
+  for (int lane = 0; lane < kDropoutLanes; ++lane) {
+    word[0][lane] = static_cast<uint32_t>(first) + static_cast<uint32_t>(lane);
+    word[1][lane] = static_cast<uint32_t>(first >> 32);
+    word[2][lane] = word[3][lane] = 0;
+  }
+  uint32_t k0 = static_cast<uint32_t>(key), k1 = static_cast<uint32_t>(key >> 32);
+  for (int round = 0; round < kPhiloxRounds; ++round) {
+#pragma omp simd
+    for (int lane = 0; lane < kDropoutLanes; ++lane) {
+      philox_round(k0, k1, word[0][lane], word[1][lane], word[2][lane], word[3][lane]);
+    }
+    k0 += kPhiloxWeyl0;
+    k1 += kPhiloxWeyl1;
+  }
+}
+
 template <class T>
 void forward(const ReluDropout<T>& r, int64_t begin, int64_t end) {
   for (int64_t group = begin; group < end; ++group) {
     uint32_t word[4][kDropoutLanes];
-    const uint64_t counter = static_cast<uint64_t>(group) * kDropoutLanes;
-    for (int lane = 0; lane < kDropoutLanes; ++lane) {
-      uint32_t c0 = static_cast<uint32_t>(counter) + static_cast<uint32_t>(lane);
-      uint32_t c1 = static_cast<uint32_t>(counter >> 32), c2 = 0, c3 = 0;
-      philox(r.seed, c0, c1, c2, c3);
-      word[0][lane] = c0;
-      word[1][lane] = c1;
-      word[2][lane] = c2;
-      word[3][lane] = c3;
-    }
+    draw(static_cast<uint64_t>(group) * kDropoutLanes, r.seed, word);
     const uint32_t* words = &word[0][0];
     const int64_t first = group * kDropoutGroup;
     const auto step = [&](int i) {
@@ -29,7 +39,11 @@ void forward(const ReluDropout<T>& r, int64_t begin, int64_t end) {
       r.out[first + i] = x <= T(0) || words[i] < r.threshold ? T(0) : x * r.scale;
     };
     if (first + kDropoutGroup <= r.count) {
-      for (int i = 0; i < kDropoutGroup; ++i) step(i);
+#pragma omp simd
+      for (int i = 0; i < kDropoutGroup; ++i) {
+        const T x = r.x[first + i], kept = words[i] < r.threshold ? T(0) : r.scale;
+        r.out[first + i] = x <= T(0) ? T(0) : x * kept;
+      }
     } else {
       for (int i = 0; i < static_cast<int>(r.count - first); ++i) step(i);
     }

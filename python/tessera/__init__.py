@@ -7,8 +7,9 @@ from typing import NamedTuple
 import torch
 
 __all__ = [
-    "EdgeList", "causal_convolution", "egcl", "lmu_cell", "lmu_chunked", "lmu_final_state",
-    "load_library", "perceptron", "sort_edges", "unicornn_recurrence",
+    "EdgeList", "SparseMatrix", "causal_convolution", "compress", "edge_softmax", "egcl", "lmu_cell",
+    "lmu_chunked", "lmu_final_state", "load_library", "masked_propagate", "perceptron", "sort_edges",
+    "sparse_linear", "unicornn_recurrence",
 ]
 
 
@@ -72,6 +73,44 @@ def lmu_final_state(u, impulse):
     """The Legendre memory of u (B, T, M) after its last step (tessera/ops/lmu_final_state.h):
     (B, M, N)."""
     return torch.ops.tessera.lmu_final_state(u, impulse)
+
+
+def edge_softmax(logits, edges: EdgeList):
+    """Softmax over each receiver's edges, for every head (tessera/ops/edge_softmax.h).
+    logits: (E,) or (E, heads) in the order of the edge index."""
+    return torch.ops.tessera.edge_softmax(logits, edges.num_given, edges.row_ptr, edges.row,
+                                          edges.order)
+
+
+def masked_propagate(h, mask, edges: EdgeList):
+    """Graph convolution whose coefficients come from edge masks and the degrees that they give
+    (tessera/ops/masked_propagate.h). h: (N, H). mask: (E,) or (E, 1)."""
+    return torch.ops.tessera.masked_propagate(h, mask, *edges)
+
+
+class SparseMatrix(NamedTuple):
+    """A matrix in compressed rows with its transpose (tessera/ops/sparse_matrix.h)."""
+
+    value: torch.Tensor
+    row_ptr: torch.Tensor
+    col: torch.Tensor
+    col_ptr: torch.Tensor
+    row: torch.Tensor
+    place: torch.Tensor
+
+
+def compress(matrix: torch.Tensor) -> SparseMatrix:
+    """From a dense or sparse matrix of two axes."""
+    csr = matrix.detach().to_sparse_csr()
+    row_ptr, col = csr.crow_indices(), csr.col_indices()
+    transpose = torch.ops.tessera.transpose_rows(row_ptr, col, matrix.shape[1])
+    return SparseMatrix(csr.values(), row_ptr, col, *transpose)
+
+
+def sparse_linear(x: SparseMatrix, weight):
+    """x · weightᵀ of a sparse x (N, F) and a dense weight (O, F) (tessera/ops/sparse_linear.h);
+    fastest where the weight is stored as (F, O) and passed turned."""
+    return torch.ops.tessera.sparse_linear(x.value, weight, *x[1:])
 
 
 def perceptron(inputs, w1, b1, w2, b2=None, *, activation="silu", residual=False):

@@ -36,7 +36,9 @@ std::vector<CorpusFile> corpus() {
       {"xz", fuzz::read_xz},
       {"word_vectors", fuzz::read_word_vectors},
       {"png", fuzz::read_png},
-      {"jpeg", fuzz::read_jpeg}};
+      {"jpeg", fuzz::read_jpeg},
+      {"planetoid", fuzz::read_planetoid},
+      {"csv", fuzz::read_csv}};
   std::vector<CorpusFile> files;
   for (const auto& [name, read] : readers) {
     const auto folder = std::filesystem::path(TESSERA_SOURCE_DIR) / "tests/fuzz/corpus" / name;

@@ -18,6 +18,14 @@
   "Tensor u, Tensor h, Tensor h0, Tensor m0, Tensor e_h, Tensor e_m, Tensor W_h, Tensor " \
   "W_m, Tensor A, Tensor B"
 
+#define TESSERA_PROPAGATE_ARGUMENTS                                                      \
+  "Tensor h, Tensor mask, int num_given_edges, Tensor row_ptr, Tensor row, Tensor col, " \
+  "Tensor order, Tensor sender_ptr, Tensor sender_order"
+
+#define TESSERA_SPARSE_ARGUMENTS                                                                 \
+  "Tensor value, Tensor weight, Tensor row_ptr, Tensor col, Tensor col_ptr, Tensor row, Tensor " \
+  "place"
+
 #define TESSERA_PERCEPTRON_ARGUMENTS                                              \
   "Tensor x, Tensor? y, Tensor? z, Tensor w1, Tensor b1, Tensor w2, Tensor? b2, " \
   "str activation=\"silu\", bool residual=False"
@@ -40,6 +48,13 @@ TORCH_LIBRARY(tessera, m) {
   m.def(
       "causal_convolution_backward(Tensor d_y, Tensor u, Tensor kernel, bool[2] needs) -> (Tensor, "
       "Tensor)");
+  m.def(
+      "edge_softmax(Tensor logits, int num_given_edges, Tensor row_ptr, Tensor row, Tensor order) "
+      "-> "
+      "Tensor");
+  m.def(
+      "edge_softmax_backward(Tensor d_alpha, Tensor alpha, int num_given_edges, Tensor row_ptr, "
+      "Tensor row, Tensor order) -> Tensor");
   m.def("egcl(" TESSERA_EGCL_ARGUMENTS ") -> (Tensor agg, Tensor x_delta)");
   // The last 13 results are the gradients of h, x, edge_attr, edge_weight and the nine weights.
   m.def(
@@ -63,8 +78,7 @@ TORCH_LIBRARY(tessera, m) {
   // lmu_cell that also returns what lmu_cell_backward reads.
   m.def("lmu_cell_forward(" TESSERA_LMU_CELL_ARGUMENTS
         ") -> (Tensor h, Tensor m_n, Tensor m_all, Tensor u_all)");
-  m.def(
-      "lmu_chunked(Tensor u, Tensor? m0, Tensor impulse, Tensor A_t, int chunk=64) -> Tensor");
+  m.def("lmu_chunked(Tensor u, Tensor? m0, Tensor impulse, Tensor A_t, int chunk=64) -> Tensor");
   m.def(
       "lmu_chunked_backward(Tensor d_m, Tensor u, Tensor impulse, Tensor A_t, int chunk, bool[2] "
       "needs) -> (Tensor, Tensor)");
@@ -75,18 +89,41 @@ TORCH_LIBRARY(tessera, m) {
   m.def(
       "mmse_threshold_search(Tensor a, int steps, bool channel_wise=False) -> (Tensor threshold, "
       "Tensor candidates, Tensor scores)");
+  m.def("masked_propagate(" TESSERA_PROPAGATE_ARGUMENTS ") -> Tensor");
+  // The results are the gradients of h and mask.
+  m.def(
+      "masked_propagate_backward(Tensor d_out, Tensor scale, bool[2] "
+      "needs, " TESSERA_PROPAGATE_ARGUMENTS ") -> (Tensor, Tensor)");
+  // masked_propagate that also returns what masked_propagate_backward reads.
+  m.def("masked_propagate_forward(" TESSERA_PROPAGATE_ARGUMENTS ") -> (Tensor out, Tensor scale)");
   m.def("perceptron(" TESSERA_PERCEPTRON_ARGUMENTS ") -> Tensor");
   // The results are the gradients of x, y, z, w1, b1, w2 and b2.
   m.def("perceptron_backward(Tensor d_out, Tensor z1, bool[7] needs, " TESSERA_PERCEPTRON_ARGUMENTS
         ") -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
   // perceptron that also returns what perceptron_backward reads.
   m.def("perceptron_forward(" TESSERA_PERCEPTRON_ARGUMENTS ") -> (Tensor out, Tensor z1)");
+  m.def("relu_dropout(Tensor x, float p, int seed) -> Tensor");
+  m.def("relu_dropout_backward(Tensor d_out, Tensor out, float p) -> Tensor");
   m.def(
       "sort_edges(Tensor edge_index, int num_nodes, Tensor? keep=None) -> (Tensor row_ptr, "
       "Tensor row, Tensor col, Tensor order, Tensor sender_ptr, Tensor sender_order)");
   m.def(
       "sparse_conv2d(Tensor x, Tensor packed, Tensor? bias, int stride=1, int padding=0) -> "
       "Tensor");
+  m.def("sparse_linear(" TESSERA_SPARSE_ARGUMENTS ") -> Tensor");
+  // The results are the gradients of value and weight.
+  m.def("sparse_linear_backward(Tensor d_out, bool[2] needs, " TESSERA_SPARSE_ARGUMENTS
+        ") -> (Tensor, Tensor)");
+  m.def(
+      "sparsity_adam_(Tensor(a!)[] weight, Tensor(b!)[] mask, Tensor[] fixed, Tensor[] "
+      "d_effective, "
+      "Tensor(c!)[] weight_avg, Tensor(d!)[] weight_square, Tensor(e!)[] mask_avg, Tensor(f!)[] "
+      "mask_square, Tensor(g!)[] effective, int updates, float lr, float beta1, float beta2, float "
+      "eps, float weight_decay, float[] l1) -> ()");
+  // The entries of compressed rows grouped by column.
+  m.def(
+      "transpose_rows(Tensor row_ptr, Tensor col, int cols) -> (Tensor col_ptr, Tensor row, Tensor "
+      "place)");
   m.def("unicornn_recurrence(" TESSERA_UNICORNN_ARGUMENTS
         ") -> (Tensor y, Tensor y_n, Tensor z_n)");
   // The results are the gradients of q, w, c, y0, z0 and mask.

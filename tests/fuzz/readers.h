@@ -8,12 +8,14 @@
 #include "tessera/core/error.h"
 #include "tessera/io/arff.h"
 #include "tessera/io/bzip2.h"
+#include "tessera/io/csv.h"
 #include "tessera/io/cursor.h"
 #include "tessera/io/gzip.h"
 #include "tessera/io/idx.h"
 #include "tessera/io/jpeg.h"
 #include "tessera/io/manifest.h"
 #include "tessera/io/npy.h"
+#include "tessera/io/planetoid_pickle.h"
 #include "tessera/io/png.h"
 #include "tessera/io/safetensors.h"
 #include "tessera/io/tar.h"
@@ -124,6 +126,38 @@ inline void check_series(const io::SeriesFile& file) {
 
 inline void read_ts(Bytes bytes) { check_series(io::parse_ts(bytes)); }
 inline void read_arff(Bytes bytes) { check_series(io::parse_arff(bytes)); }
+
+/// The first byte says which part of a citation graph the rest is.
+inline void read_planetoid(Bytes bytes) {
+  if (bytes.empty()) return;
+  const Bytes rest = bytes.subspan(1);
+  if (bytes[0] == std::byte{'m'}) {
+    const io::SparseRows m = io::parse_sparse_pickle(rest);
+    require(m.row_ptr.size() == static_cast<size_t>(m.rows) + 1);
+    require(m.row_ptr.back() == static_cast<int64_t>(m.col.size()));
+    for (const int64_t c : m.col) require(c >= 0 && c < m.cols);
+  } else if (bytes[0] == std::byte{'t'}) {
+    const io::IntegerTable t = io::parse_table_pickle(rest);
+    require(t.value.size() == static_cast<size_t>(t.rows * t.cols));
+  } else {
+    const io::NeighbourLists g = io::parse_graph_pickle(rest);
+    require(g.list_ptr.size() == g.node.size() + 1);
+    require(g.list_ptr.back() == static_cast<int64_t>(g.neighbour.size()));
+  }
+}
+
+/// The first byte says which numbers the rest holds.
+inline void read_csv(Bytes bytes) {
+  if (bytes.empty()) return;
+  const auto is_whole = [](const auto& table) {
+    require(table.value.size() == static_cast<size_t>(table.rows * table.cols));
+  };
+  if (bytes[0] == std::byte{'i'}) {
+    is_whole(io::parse_csv_integers(bytes.subspan(1)));
+  } else {
+    is_whole(io::parse_csv_floats(bytes.subspan(1)));
+  }
+}
 
 inline void read_checkpoint(Bytes bytes) {
   const io::Manifest manifest = io::parse_manifest(bytes);

@@ -7,7 +7,8 @@ set -euo pipefail
 seconds=${1:?usage: run_fuzz.sh SECONDS [TARGET...]}
 shift
 targets=("${@:-}")
-[ -n "${targets[0]}" ] || targets=(safetensors npy npz idx tar xyz ts arff checkpoint xz word_vectors png jpeg)
+[ -n "${targets[0]}" ] ||
+  targets=(safetensors npy npz idx tar xyz ts arff checkpoint xz word_vectors png jpeg planetoid csv)
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build=$here/../../build/fuzz

@@ -86,6 +86,9 @@ std::string last_line_of(const std::vector<std::string>& command, const std::str
   return last == lines.rend() ? "" : *last;
 }
 
+/// Between a workload and its variant in a worker's argument.
+constexpr char kVariantMark = '@';
+
 struct Quartiles {
   double low, median, high;
 };
@@ -146,15 +149,21 @@ std::vector<Runner> runners_of(const Target& target, const BenchOptions& options
   const std::string threads = std::to_string(options.threads);
   const std::string repeats = std::to_string(options.repeats);
   const std::string name = target.system->name + "/" + target.workload->name;
-  std::vector<Runner> runners(1);
-  runners[0].command = {fs::read_symlink("/proc/self/exe").string(),
-                        "bench",
-                        "--worker",
-                        name,
-                        "--threads",
-                        threads,
-                        "--repeats",
-                        repeats};
+  std::vector<Runner> runners;
+  const auto add_ours = [&](const std::string& worker) {
+    runners.emplace_back().command = {fs::read_symlink("/proc/self/exe").string(),
+                                      "bench",
+                                      "--worker",
+                                      worker,
+                                      "--threads",
+                                      threads,
+                                      "--repeats",
+                                      repeats};
+  };
+  add_ours(name);
+  for (const WorkloadVariant& variant : target.workload->variants) {
+    add_ours(name + kVariantMark + variant.name);
+  }
   if (options.peers.empty() || target.workload->peer_script.empty()) return runners;
   const std::string folder =
       options.peer_scripts.empty() ? resource_path("bench/peers") : options.peer_scripts;
@@ -214,13 +223,15 @@ std::string table_line(const std::string& name, const Json& row, const Json& our
   const auto share = [&](const char* key) -> std::string {
     return row.contains(key) ? fmt::format("{:.0f} %", 100 * row[key].get<double>()) : "";
   };
-  return fmt::format("{:<16} {:<16} {:>9}{:<18} {:>7} {:>6}  {:>9}{:<20} {:>7} {:>6}  {:>8}\n",
-                     name, row.value("impl", "?"), cell(row["forward_ms"], "{:.2f}"),
-                     quartile_text("forward_ms"), ratio("forward_ms"),
-                     share("forward_share_of_gemm_peak"), cell(row["train_step_ms"], "{:.2f}"),
-                     quartile_text("train_step_ms"), ratio("train_step_ms"),
-                     share("train_step_share_of_gemm_peak"),
-                     row.contains("peak_rss_mb") ? cell(row["peak_rss_mb"], "{:.0f}") : "–");
+  std::string remarks;
+  if (row.contains("accuracy")) remarks = "  " + row["accuracy"].get<std::string>();
+  return fmt::format(
+      "{:<16} {:<16} {:>9}{:<18} {:>7} {:>6}  {:>9}{:<20} {:>7} {:>6}  {:>8}{}\n", name,
+      row.value("impl", "?"), cell(row["forward_ms"], "{:.2f}"), quartile_text("forward_ms"),
+      ratio("forward_ms"), share("forward_share_of_gemm_peak"),
+      cell(row["train_step_ms"], "{:.2f}"), quartile_text("train_step_ms"), ratio("train_step_ms"),
+      share("train_step_share_of_gemm_peak"),
+      row.contains("peak_rss_mb") ? cell(row["peak_rss_mb"], "{:.0f}") : "–", remarks);
 }
 
 }  // namespace
@@ -270,9 +281,20 @@ Json run_bench(const BenchOptions& options, std::ostream& out) {
 }
 
 void run_worker(const std::string& workload, int threads, int repeats, std::ostream& out) {
-  const Target target = chosen({workload}).front();
+  const size_t mark = workload.find(kVariantMark);
+  const Target target = chosen({workload.substr(0, mark)}).front();
+  const WorkloadVariant* variant = nullptr;
+  for (const WorkloadVariant& known : target.workload->variants) {
+    if (mark != std::string::npos && known.name == workload.substr(mark + 1)) variant = &known;
+  }
+  if (mark != std::string::npos && variant == nullptr) {
+    fail<InvalidArgument>({.where = "bench",
+                           .rule = "the workload has this variant",
+                           .got = workload,
+                           .id = "T-BENCH-04"});
+  }
   set_threads(threads);
-  out << time_workload(*target.system, *target.workload, repeats).dump() << std::endl;
+  out << time_workload(*target.system, *target.workload, variant, repeats).dump() << std::endl;
 }
 
 }  // namespace tessera::bench

@@ -32,40 +32,46 @@ double median_ms(int repeats, const F& body) {
 
 double rounded(double value, double unit) { return std::round(value / unit) * unit; }
 
-}  // namespace
-
-Json time_workload(const System& system, const Workload& workload, int repeats) {
-  const WorkloadInstance instance = workload.make();
+double step_ms(const WorkloadInstance& instance, int repeats) {
   Model& model = *instance.model;
   train::NamedParameters parameters;
   for (const auto& item : model.named_parameters())
     parameters.emplace_back(item.key(), item.value());
   const auto optimizer = train::Optimizer::make(instance.optimizer, parameters);
+  const TensorMap& inputs = instance.train_inputs.empty() ? instance.inputs : instance.train_inputs;
+  model.train();
+  return median_ms(repeats, [&] {
+    optimizer->zero_grad();
+    instance.loss(model.run(inputs), inputs).backward();
+    optimizer->step();
+  });
+}
 
-  const TensorMap& train_inputs =
-      instance.train_inputs.empty() ? instance.inputs : instance.train_inputs;
+}  // namespace
+
+Json time_workload(const System& system, const Workload& workload, const WorkloadVariant* variant,
+                   int repeats) {
+  const WorkloadInstance instance = variant ? variant->make() : workload.make();
+  Model& model = *instance.model;
 
   model.eval();
   const double forward = median_ms(repeats, [&] {
     const torch::NoGradGuard no_grad;
     model.run(instance.inputs);
   });
-  model.train();
-  const double step = median_ms(repeats, [&] {
-    optimizer->zero_grad();
-    instance.loss(model.run(train_inputs), train_inputs).backward();
-    optimizer->step();
-  });
+  const Json step = instance.loss ? Json(rounded(step_ms(instance, repeats), 1e-4)) : Json();
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  return {{"system", system.name},
-          {"workload", workload.name},
-          {"impl", "tessera"},
-          {"threads", threads()},
-          {"forward_ms", rounded(forward, 1e-4)},
-          {"train_step_ms", rounded(step, 1e-4)},
-          {"peak_rss_mb", rounded(static_cast<double>(usage.ru_maxrss) / 1024, 0.1)},
-          {"torch", TORCH_VERSION}};
+  Json row = {{"system", system.name},
+              {"workload", workload.name},
+              {"impl", variant ? "tessera-" + variant->name : "tessera"},
+              {"threads", threads()},
+              {"forward_ms", rounded(forward, 1e-4)},
+              {"train_step_ms", step},
+              {"peak_rss_mb", rounded(static_cast<double>(usage.ru_maxrss) / 1024, 0.1)},
+              {"torch", TORCH_VERSION}};
+  row.update(instance.remarks);
+  return row;
 }
 
 }  // namespace tessera::bench

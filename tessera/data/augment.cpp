@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdlib>
 #include <limits>
 #include <utility>
@@ -101,6 +102,36 @@ void cut_out(at::Tensor image, int64_t y, int64_t x, int64_t side) {
   const auto [top, rows] = inside(y, image.size(1));
   const auto [left, columns] = inside(x, image.size(2));
   image.narrow(1, top, rows).narrow(2, left, columns).zero_();
+}
+
+Part random_part(int64_t height, int64_t width, uint64_t seed) {
+  constexpr int kTries = 10;
+  constexpr double kSmallest = 0.08, kFlattest = 3.0 / 4, kTallest = 4.0 / 3;
+  const auto rows = static_cast<double>(height), columns = static_cast<double>(width);
+  Dice dice(seed, "resized_crop");
+  for (int i = 0; i < kTries; ++i) {
+    const double area = rows * columns * (kSmallest + (1 - kSmallest) * dice.uniform());
+    const double span = std::log(kTallest / kFlattest);
+    const double ratio = kFlattest * std::exp(span * dice.uniform());  // width over height
+    const auto w = static_cast<int64_t>(std::nearbyint(std::sqrt(area * ratio)));
+    const auto h = static_cast<int64_t>(std::nearbyint(std::sqrt(area / ratio)));
+    if (w < 1 || h < 1 || w > width || h > height) continue;
+    const int64_t top = dice.below(height - h + 1);
+    return {top, dice.below(width - w + 1), h, w};
+  }
+  // A long image: as much of its middle as has an allowed shape.
+  const double ratio = std::clamp(columns / rows, kFlattest, kTallest);
+  const auto h = std::min(height, static_cast<int64_t>(std::nearbyint(columns / ratio)));
+  const auto w = std::min(width, static_cast<int64_t>(std::nearbyint(rows * ratio)));
+  return {(height - h) / 2, (width - w) / 2, h, w};
+}
+
+at::Tensor random_resized_crop(const at::Tensor& image, int64_t size, uint64_t seed) {
+  const Part part = random_part(image.size(1), image.size(2), seed);
+  const at::Tensor crop =
+      image.narrow(1, part.top, part.height).narrow(2, part.left, part.width).contiguous();
+  return at::_upsample_bilinear2d_aa(crop.unsqueeze(0), {size, size}, /*align_corners=*/false)
+      .squeeze(0);
 }
 
 at::Tensor ten_crops(const at::Tensor& images, int64_t size, int64_t last) {

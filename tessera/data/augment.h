@@ -38,6 +38,16 @@ at::Tensor shifted(const at::Tensor& image, int64_t dy, int64_t dx);
 /// y − ⌊side/2⌋ … y + ⌊side/2⌋ − 1, columns alike. image: (C, H, W), changed in place.
 void cut_out(at::Tensor image, int64_t y, int64_t x, int64_t side);
 
+/// A part of the image (C, H, W) uint8 resized to size × size, by the rule of the ImageNet recipes:
+/// 8 to 100 % of the area, sides in a ratio of 3:4 to 4:3; where ten draws do not fit, the middle.
+at::Tensor random_resized_crop(const at::Tensor& image, int64_t size, uint64_t seed);
+
+/// The part that random_resized_crop takes of a height × width image.
+struct Part {
+  int64_t top, left, height, width;
+};
+Part random_part(int64_t height, int64_t width, uint64_t seed);
+
 /// Ten crops of size × size of (B, C, S, S) → (B, 10, C, size, size): top left, bottom right,
 /// bottom left, top right and centre, then the same five flipped. `last`: the offset of the crops
 /// at the far side, S − size for all of the image. The centre is at last/2, half a pixel to the

@@ -5,6 +5,7 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "tessera/core/error.h"
@@ -99,6 +100,38 @@ TEST(Augment, what_does_not_fit_is_refused) {
   const std::vector<uint64_t> one = {1};
   EXPECT_THROW(augment(numbered(2, 1, 4), {}, one), InvalidArgument);
   EXPECT_THROW(ten_crops(numbered(1, 1, 4), 3, 2), InvalidArgument);
+}
+
+TEST(RandomResizedCrop, parts_lie_inside_with_the_shapes_of_the_rule) {
+  double smallest = 1, largest = 0;
+  for (uint64_t seed = 0; seed < 3000; ++seed) {
+    const Part part = random_part(120, 160, seed);
+    ASSERT_TRUE(part.top >= 0 && part.left >= 0 && part.top + part.height <= 120 &&
+                part.left + part.width <= 160);
+    const double area = static_cast<double>(part.height * part.width) / (120 * 160);
+    const double ratio = static_cast<double>(part.width) / static_cast<double>(part.height);
+    ASSERT_GT(ratio, 0.72);
+    ASSERT_LT(ratio, 1.38);
+    smallest = std::min(smallest, area);
+    largest = std::max(largest, area);
+  }
+  EXPECT_NEAR(smallest, 0.08, 0.01);
+  EXPECT_GT(largest, 0.95);
+  // Nothing of the rule fits here but the middle at 4:3.
+  const Part strip = random_part(1, 1000, 5);
+  EXPECT_EQ(strip.height, 1);
+  EXPECT_EQ(strip.width, 1);
+  EXPECT_EQ(strip.left, 499);
+}
+
+TEST(RandomResizedCrop, resizes_its_part) {
+  const at::Tensor image = numbered(1, 3, 20)[0];
+  const at::Tensor crop = random_resized_crop(image, 12, 3);
+  EXPECT_EQ(crop.sizes(), (at::IntArrayRef{3, 12, 12}));
+  EXPECT_TRUE(at::equal(crop, random_resized_crop(image, 12, 3)));
+  EXPECT_FALSE(at::equal(crop, random_resized_crop(image, 12, 4)));
+  const at::Tensor flat = at::full({3, 9, 9}, 77, at::kByte);
+  EXPECT_TRUE(at::equal(random_resized_crop(flat, 5, 1), at::full({3, 5, 5}, 77, at::kByte)));
 }
 
 TEST(TenCrops, are_the_corners_the_middle_and_their_mirror_images) {

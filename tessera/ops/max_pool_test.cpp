@@ -29,6 +29,16 @@ TEST(MaxPool, is_the_plain_one_bit_for_bit_at_every_size) {
   }
 }
 
+TEST(MaxPool, bytes_are_pooled_likewise) {
+  for (const int64_t channels : {1, 16, 45, 64, 65, 130}) {
+    const at::Tensor x =
+        at::randint(256, {2, channels, 9, 8}, at::kByte).contiguous(at::MemoryFormat::ChannelsLast);
+    for (const int64_t stride : {1, 2}) {
+      EXPECT_TRUE(at::equal(max_pool(x, 3, stride, 0), max_pool_plain(x, 3, stride, 0)));
+    }
+  }
+}
+
 TEST(MaxPool, many_rows_are_shared_between_threads) {
   const at::Tensor x = maps(40, 32, 22, 52);
   EXPECT_TRUE(at::equal(max_pool(x, 3, 2, 0), max_pool_plain(x, 3, 2, 0)));

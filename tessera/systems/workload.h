@@ -16,7 +16,15 @@ struct WorkloadInstance {
   TensorMap inputs;
   TensorMap train_inputs;  ///< of the training step; empty: inputs
   std::function<at::Tensor(const TensorMap& outputs, const TensorMap& inputs)> loss;
-  Json optimizer;  ///< {"name": "adam", "lr": …}, as in a trace case
+  Json optimizer;                 ///< {"name": "adam", "lr": …}, as in a trace case
+  Json remarks = Json::object();  ///< goes into the row: the accuracy of a variant
+};
+
+/// Another form of a workload, timed forward beside it: a precision, say. Its row is
+/// "tessera-<name>"; that of the workload itself is the only "tessera".
+struct WorkloadVariant {
+  std::string name;
+  std::function<WorkloadInstance()> make;  ///< loss and optimizer may be empty: no training step
 };
 
 /// One named benchmark of a system: the shapes of its specification.
@@ -28,6 +36,7 @@ struct Workload {
   std::function<WorkloadInstance()> make;
   std::string peer_script;  ///< file in the peers' scripts folder: "egnn.py"
   std::vector<std::vector<std::string>> peer_arguments;  ///< one run each: {"--workload","nbody"}
+  std::vector<WorkloadVariant> variants;
 };
 
 }  // namespace tessera

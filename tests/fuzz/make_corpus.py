@@ -1026,8 +1026,8 @@ def jpeg():
 
 def main():
     shutil.rmtree(ROOT, ignore_errors=True)
-    for make in (safetensors,, npy,, npz,, idx,, tar,, xyz,, ts,, arff, checkpoint, xz,
-                 word_vectors, png, jpeg, planetoid, csv):
+    for make in (safetensors, npy, npz, idx, tar, xyz, ts, arff, checkpoint, xz, word_vectors, png,
+                 jpeg, planetoid, csv):
         folder = ROOT / make.__name__
         folder.mkdir(parents=True)
         for name, content in make():

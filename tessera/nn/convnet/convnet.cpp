@@ -118,12 +118,22 @@ at::Tensor ConvNet::forward(const at::Tensor& x, Mode mode) const {
 }
 
 at::Tensor ConvNet::infer(const at::Tensor& x) const {
+  std::vector<at::Tensor> packed(network_.layers.size());
+  bool is_repeated = false;
   const auto function = [&](size_t i, std::span<const at::Tensor> inputs) {
     const Layer& layer = network_.layers[i];
-    if (has_fused_relu_[i]) return conv_relu(layer, tensors_[i], inputs.front());
-    if (is_fused_relu_[i]) return inputs.front();
+    const at::Tensor& maps = inputs.front();
+    if (is_fused_relu_[i]) return maps;
+    if (has_fused_relu_[i]) {
+      LayerTensors tensors = tensors_[i];
+      if (is_repeated && !packed[i].defined()) {
+        packed[i] = packed_kernel(layer, tensors.weight, maps.sizes());
+      }
+      if (packed[i].defined()) tensors.weight = packed[i];
+      return conv_relu(layer, tensors, maps);
+    }
     if (layer.kind == LayerKind::kMaxPool) {
-      return ops::max_pool(inputs.front(), layer.kernel, layer.stride, layer.padding);
+      return ops::max_pool(maps, layer.kernel, layer.stride, layer.padding);
     }
     return apply(layer, tensors_[i], inputs, Mode::kEvaluate);
   };
@@ -135,6 +145,7 @@ at::Tensor ConvNet::infer(const at::Tensor& x) const {
       std::max(kCacheBytes, kernel_bytes_) * at::get_num_threads() / map_bytes_, 1);
   const int64_t parts = (x.size(0) + most - 1) / most;
   if (head_ == 0 || parts < 2) return schedule_.run(laid(x), function);
+  is_repeated = true;
   std::vector<at::Tensor> features;
   for (const at::Tensor& part : x.split((x.size(0) + parts - 1) / parts)) {
     features.push_back(schedule_.run(laid(part), function, 0, head_));

@@ -30,8 +30,17 @@ const std::optional<OnednnHandle>& onednn_conv() {
 }  // namespace
 
 bool runs_onednn_conv(const at::Tensor& x) {
-  return x.scalar_type() == at::kFloat && x.is_cpu() && x.dim() == 4 &&
-         at::globalContext().userEnabledMkldnn() && onednn_conv().has_value();
+  const bool has_dtype = x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
+  return has_dtype && x.is_cpu() && x.dim() == 4 && at::globalContext().userEnabledMkldnn() &&
+         onednn_conv().has_value();
+}
+
+at::Tensor packed_kernel(const Layer& layer, const at::Tensor& weight, at::IntArrayRef x_sizes) {
+  const auto both = [](const int64_t& value) { return std::array<int64_t, 2>{value, value}; };
+  const at::NoGradGuard no_grad;
+  return at::mkldnn_reorder_conv2d_weight(weight.detach().to_mkldnn(), both(layer.padding),
+                                          both(layer.stride), both(layer.dilation), layer.groups,
+                                          x_sizes);
 }
 
 at::Tensor conv_relu(const Layer& layer, const LayerTensors& tensors, const at::Tensor& x) {

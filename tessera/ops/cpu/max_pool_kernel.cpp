@@ -6,10 +6,10 @@ namespace tessera::ops::CPU_CAPABILITY {
 
 namespace {
 
-using Vec = at::vec::Vectorized<float>;
-
 /// out[i] = the largest of in[i + k·step], k = 0 … kernel − 1.
-void max_of(const float* in, int64_t step, int64_t kernel, float* out, int64_t count) {
+template <class T>
+void max_of(const T* in, int64_t step, int64_t kernel, T* out, int64_t count) {
+  using Vec = at::vec::Vectorized<T>;
   int64_t i = 0;
   for (; i + Vec::size() <= count; i += Vec::size()) {
     Vec most = Vec::loadu(in + i);
@@ -29,13 +29,14 @@ void max_of(const float* in, int64_t step, int64_t kernel, float* out, int64_t c
 
 }  // namespace
 
-void max_pool_rows(const MaxPoolProblem& p, int64_t begin, int64_t end, float* scratch) {
+template <class T>
+void max_pool_rows(const MaxPoolProblem<T>& p, int64_t begin, int64_t end, T* scratch) {
   const int64_t out_row = p.out_width * p.channels;
   for (int64_t r = begin; r < end; ++r) {
     const int64_t image = r / p.out_height, y = r % p.out_height * p.stride;
     // Over the window's rows first: pixels and channels are one line there, whatever their number.
     max_of(p.in + (image * p.height + y) * p.row(), p.row(), p.kernel, scratch, p.row());
-    float* out = p.out + r * out_row;
+    T* out = p.out + r * out_row;
     if (p.stride == 1) {
       max_of(scratch, p.channels, p.kernel, out, out_row);
       continue;
@@ -46,5 +47,8 @@ void max_pool_rows(const MaxPoolProblem& p, int64_t begin, int64_t end, float* s
     }
   }
 }
+
+template void max_pool_rows(const MaxPoolProblem<float>&, int64_t, int64_t, float*);
+template void max_pool_rows(const MaxPoolProblem<uint8_t>&, int64_t, int64_t, uint8_t*);
 
 }  // namespace tessera::ops::CPU_CAPABILITY

@@ -7,25 +7,31 @@
 namespace tessera::ops {
 
 /// Channels-last maps: in [B, height, width, channels], out [B, out_height, out_width, channels].
+template <class T>
 struct MaxPoolProblem {
-  const float* in;
-  float* out;
+  const T* in;
+  T* out;
   int64_t height, width, channels, out_height, out_width, kernel, stride;
 
   int64_t row() const { return width * channels; }
 };
 
-/// Rows begin … end − 1 of all images' outputs; scratch [row()] belongs to the thread.
-using MaxPoolKernel = void (*)(const MaxPoolProblem&, int64_t begin, int64_t end, float* scratch);
+/// Rows begin … end − 1 of all images' outputs; scratch [row()] belongs to the thread. T: float,
+/// uint8_t.
+template <class T>
+using MaxPoolKernel = void (*)(const MaxPoolProblem<T>&, int64_t begin, int64_t end, T* scratch);
 
 namespace AVX512 {
-void max_pool_rows(const MaxPoolProblem&, int64_t begin, int64_t end, float* scratch);
+template <class T>
+void max_pool_rows(const MaxPoolProblem<T>&, int64_t begin, int64_t end, T* scratch);
 }
 namespace AVX2 {
-void max_pool_rows(const MaxPoolProblem&, int64_t begin, int64_t end, float* scratch);
+template <class T>
+void max_pool_rows(const MaxPoolProblem<T>&, int64_t begin, int64_t end, T* scratch);
 }
 namespace DEFAULT {
-void max_pool_rows(const MaxPoolProblem&, int64_t begin, int64_t end, float* scratch);
+template <class T>
+void max_pool_rows(const MaxPoolProblem<T>&, int64_t begin, int64_t end, T* scratch);
 }
 
 }  // namespace tessera::ops

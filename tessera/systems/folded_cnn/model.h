@@ -20,6 +20,7 @@ class FoldedCnn : public Model {
 
   const FoldedCnnConfig& config() const { return config_; }
   const nn::Network& network() const { return net_.network(); }
+  const nn::ConvNet& net() const { return net_; }
 
   struct Outputs {
     at::Tensor raw;     ///< (groups, f·K)

@@ -3,8 +3,11 @@
 #include <ATen/ATen.h>
 
 #include <array>
+#include <filesystem>
 
 #include "tessera/core/error.h"
+#include "tessera/data/augment.h"
+#include "tessera/data/image_folder.h"
 #include "tessera/data/images.h"
 #include "tessera/data/reference_random.h"
 #include "tessera/io/tensor_file.h"
@@ -17,10 +20,14 @@ namespace {
 
 constexpr uint32_t kShuffleSeed = 19;  // the authors'
 constexpr int64_t kCropPadding = 4;
+constexpr int64_t kLargestSide = 4096;
 constexpr std::array<int64_t, 4> kTops = {1, 2, 5, 10};
 
 struct ClassificationConfig final : Config {
   std::string dataset = "digits";
+  std::optional<std::string> folder;
+  int64_t image_height = 32, image_width = 32;
+  bool nearest = false;
   std::string labels = "classes";
   int64_t fold = 1;
   int64_t train_size = 0;
@@ -35,8 +42,15 @@ struct ClassificationConfig final : Config {
 
   void fields(FieldList& list) override {
     list("dataset", dataset,
-         {.help = "the images; digits are generated",
-          .one_of = {"digits", "mnist", "fashion_mnist", "cifar10", "cifar100"}});
+         {.help = "the images; digits are generated, folder reads pictures",
+          .one_of = {"digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "folder"}});
+    list("folder", folder,
+         {.help = "of dataset folder: train, val and test, each with a folder of PNG or JPEG "
+                  "pictures for each class; a relative path lies in the data root"});
+    list("image_height", image_height,
+         {.help = "pictures of a folder are resized to it", .min = 1, .max = kLargestSide});
+    list("image_width", image_width, {.help = "likewise", .min = 1, .max = kLargestSide});
+    list("nearest", nearest, {.help = "resize to the nearest pixel, as NoScope's frames are"});
     list("labels", labels,
          {.help = "all classes, or classes 0, 2, 4, 6 (Fashion-MNIST's tops) against the rest",
           .one_of = {"classes", "tops_against_rest"}});
@@ -62,6 +76,12 @@ struct ClassificationConfig final : Config {
   }
 
   void validate() const override {
+    if ((dataset == "folder") != folder.has_value()) {
+      fail<InvalidArgument>({.where = "task",
+                             .rule = "dataset = \"folder\" and task.folder come together",
+                             .got = folder ? "task.folder with " + dataset : "no task.folder",
+                             .id = "T-FCNN-43"});
+    }
     if (use_curriculum && teacher) {
       fail<InvalidArgument>({.where = "task",
                              .rule = "a curriculum or a teacher, not both",
@@ -85,6 +105,29 @@ data::LabelledImages range(const data::LabelledImages& set, int64_t begin, int64
   return {set.images.narrow(0, first, n), set.labels.narrow(0, first, n), set.num_classes};
 }
 
+/// The pictures of the folders train, val (which may be missing) and test. Held-out ones lie class
+/// by class, so that the task shuffles them before it groups them.
+Splits load_folder(const ClassificationConfig& config, const TaskContext& context) {
+  const std::filesystem::path root = std::filesystem::path(context.data_root) / *config.folder;
+  const data::ImageFit fit{
+      .kind = config.nearest ? data::ImageFit::Kind::kNearest : data::ImageFit::Kind::kStretch,
+      .height = config.image_height,
+      .width = config.image_width};
+  data::ImageData files = data::load_image_folders(root.string(), fit);
+  Splits splits{.train = std::move(files.train), .test = std::move(files.test)};
+  splits.valid = splits.train.first(0);
+  if (std::filesystem::exists(root / "val")) {
+    splits.valid = data::ImageFolder((root / "val").string()).load(fit);
+  }
+  const auto cut = [](data::LabelledImages& set, int64_t size) {
+    if (size > 0) set = set.first(size);
+  };
+  cut(splits.train, config.train_size);
+  cut(splits.valid, config.valid_size);
+  cut(splits.test, config.test_size);
+  return splits;
+}
+
 Splits load(const ClassificationConfig& config, const TaskContext& context) {
   if (config.dataset == "digits") {
     const int64_t train = config.train_size > 0 ? config.train_size : 4000;
@@ -95,6 +138,7 @@ Splits load(const ClassificationConfig& config, const TaskContext& context) {
             .valid = make_digits(config.valid_size, 0, kValid),
             .test = make_digits(test, 0, kTest)};
   }
+  if (config.dataset == "folder") return load_folder(config, context);
   data::ImageData files = data::load_images(config.dataset, context.data_root);
   Splits splits;
   data::LabelledImages all = std::move(files.train);
@@ -156,7 +200,7 @@ class ClassificationTask final : public Task {
     const at::Tensor index = index_of(examples, context.split);
     at::Tensor bytes = set.images.index_select(0, index);
     if (config_.augment && context.split == Split::kTrain) {
-      bytes = augmented(bytes, context.generator);
+      bytes = data::augment(bytes, {.crop_padding = kCropPadding, .flip = true}, context.generator);
     }
     const at::Tensor labels = set.labels.index_select(0, index);
     const bool is_taught = context.split == Split::kTrain && teacher_logits_.defined();
@@ -226,23 +270,6 @@ class ClassificationTask final : public Task {
     };
     return images.sub_(per_channel({0.4914, 0.4822, 0.4465}))
         .div_(per_channel({0.2023, 0.1994, 0.2010}));
-  }
-
-  static at::Tensor augmented(const at::Tensor& bytes, at::Generator generator) {
-    const int64_t count = bytes.size(0), height = bytes.size(2), width = bytes.size(3);
-    const at::Tensor padded =
-        at::constant_pad_nd(bytes, {kCropPadding, kCropPadding, kCropPadding, kCropPadding}, 0);
-    const at::Tensor offsets = at::randint(2 * kCropPadding + 1, {count, 2}, generator, at::kLong);
-    const at::Tensor flips = at::randint(2, {count}, generator, at::kLong);
-    const auto* offset = offsets.const_data_ptr<int64_t>();
-    const auto* flip = flips.const_data_ptr<int64_t>();
-    const at::Tensor out = at::empty_like(bytes);
-    for (int64_t i = 0; i < count; ++i) {
-      const at::Tensor crop =
-          padded[i].narrow(1, offset[2 * i], height).narrow(2, offset[2 * i + 1], width);
-      out[i].copy_(flip[i] ? crop.flip({2}) : crop);
-    }
-    return out;
   }
 
   /// Logits of the training images without augmentation, once.

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <numeric>
 
+#include "tessera/io/file.h"
 #include "tessera/io/temporary_folder.h"
 #include "tessera/io/tensor_file.h"
 #include "tessera/systems/folded_cnn/digits.h"
@@ -111,6 +112,30 @@ TEST(ClassificationTask, augmentation_is_of_training_alone_and_follows_the_gener
   EXPECT_TRUE(at::equal(first, batch(*changed, Split::kTrain, 8).at("images")));
   EXPECT_TRUE(at::equal(batch(*changed, Split::kTest, 8).at("images"),
                         batch(*plain, Split::kTest, 8).at("images")));
+}
+
+TEST(ClassificationTask, pictures_come_from_folders_of_classes) {
+  const io::TemporaryFolder folder;
+  const std::string picture =
+      io::read_text(std::string(TESSERA_SOURCE_DIR) + "/tests/fuzz/corpus/png/ok_rgb");
+  for (const char* split : {"train", "val", "test"}) {
+    for (const char* name : {"0/a.png", "0/b.png", "other/a.png", "other/b.png"}) {
+      const auto place = std::filesystem::path(folder.path()) / "game" / split / name;
+      std::filesystem::create_directories(place.parent_path());
+      io::write_atomically(place.string(), std::string_view(picture));
+    }
+  }
+  const Json keys = {{"dataset", "folder"}, {"folder", "game"}, {"image_height", 4},
+                     {"image_width", 6},    {"train_size", 0},  {"fold", 2}};
+  const auto task = make_task(keys, folder.path());
+  EXPECT_EQ(task->size(Split::kTrain), 4);
+  EXPECT_EQ(task->size(Split::kValid), 4);
+  const TensorMap train = batch(*task, Split::kTrain, 4);
+  EXPECT_EQ(train.at("images").sizes(), at::IntArrayRef({4, 3, 4, 6}));
+  EXPECT_NEAR(train.at("images").max().item<float>(), 5.0 / 255, 1e-6);
+  EXPECT_TRUE(at::equal(train.at("labels"), at::tensor({0, 0, 1, 1}, at::kLong)));
+  EXPECT_EQ(error_of([] { make_task({{"dataset", "folder"}}); }), "T-FCNN-43");
+  EXPECT_EQ(error_of([] { make_task(with({{"folder", "game"}})); }), "T-FCNN-43");
 }
 
 TEST(ClassificationTask, tops_are_one_class_and_the_rest_another) {

@@ -1,9 +1,11 @@
 #include "tessera/systems/folded_cnn/workloads.h"
 
+#include <fmt/format.h>
 #include <torch/types.h>
 
 #include "tessera/nn/convnet/cost.h"
 #include "tessera/systems/folded_cnn/model.h"
+#include "tessera/systems/folded_cnn/precision.h"
 
 namespace tessera::folded_cnn {
 namespace {
@@ -32,6 +34,40 @@ WorkloadInstance make(const WorkloadShape& shape, int64_t fold) {
           .optimizer = {{"name", "adam"}, {"lr", 1e-4}, {"weight_decay", 1e-5}}};
 }
 
+/// The same network in a lower precision, with how near its logits come. Weights are as drawn, so
+/// that classes are closer together than a trained network's.
+template <class Lower>
+WorkloadInstance make_variant(const WorkloadShape& shape, int64_t fold, const Lower& lower) {
+  WorkloadInstance instance = make(shape, fold);
+  const at::NoGradGuard no_grad;
+  auto& model = dynamic_cast<FoldedCnn&>(*instance.model);
+  model.eval();
+  const at::Tensor& images = instance.inputs.at("images");
+  const std::shared_ptr<Model> variant = lower(model, images);
+  const Agreement here = agreement(variant->run(instance.inputs).at("logits"),
+                                   model.run(instance.inputs).at("logits"));
+  const std::string text = fmt::format("same class {:.1f} %, logits off by {:.2f} %",
+                                       here.same_class_percent, 100 * here.relative_error);
+  return {.model = variant,
+          .inputs = instance.inputs,
+          .remarks = {{"accuracy", text},
+                      {"same_class_percent", here.same_class_percent},
+                      {"relative_error", here.relative_error}}};
+}
+
+std::vector<WorkloadVariant> variants(const WorkloadShape& shape, int64_t fold) {
+  std::vector<WorkloadVariant> list = {
+      {"bf16", [shape, fold] {
+         return make_variant(shape, fold, [](const FoldedCnn& model, const at::Tensor&) {
+           return in_bfloat16(model);
+         });
+       }}};
+  // Sums of branches have no integer form here.
+  if (!nn::runs_int8_conv() || shape.name == "resnet18") return list;
+  list.push_back({"int8", [shape, fold] { return make_variant(shape, fold, in_int8); }});
+  return list;
+}
+
 Workload workload(const WorkloadShape& shape, int64_t fold) {
   const std::string name = shape.name + "_f" + std::to_string(fold);
   const nn::NetworkCost cost = nn::cost(network(config_of(shape, fold)));
@@ -50,7 +86,8 @@ Workload workload(const WorkloadShape& shape, int64_t fold) {
           .forward_bytes = nn::moved_bytes(cost, inputs(shape.forward_images), kFloatBytes),
           .make = [shape, fold] { return make(shape, fold); },
           .peer_script = "folded_cnn.py",
-          .peer_arguments = {{"--workload", name}, {"--workload", name, "--compile"}}};
+          .peer_arguments = {{"--workload", name}, {"--workload", name, "--compile"}},
+          .variants = variants(shape, fold)};
 }
 
 }  // namespace

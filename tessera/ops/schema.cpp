@@ -14,6 +14,9 @@
   "str activation=\"silu\", str coord_norm=\"none\", bool coord_tanh=False, "             \
   "bool coord_mean=True, float? coord_clamp=None"
 
+#define TESSERA_GRID_LINEAR_ARGUMENTS \
+  "Tensor x, Tensor weight, Tensor? bias, Tensor node_index, Tensor node_weight"
+
 #define TESSERA_LMU_CELL_ARGUMENTS                                                        \
   "Tensor u, Tensor h, Tensor h0, Tensor m0, Tensor e_h, Tensor e_m, Tensor W_h, Tensor " \
   "W_m, Tensor A, Tensor B"
@@ -69,6 +72,13 @@ TORCH_LIBRARY(tessera, m) {
       "shift_steps=0, bool constant=False, bool sum=False, bool membranes=False) -> (Tensor "
       "spikes, "
       "Tensor membranes)");
+  m.def("grid_linear(" TESSERA_GRID_LINEAR_ARGUMENTS ") -> Tensor");
+  // The results are the gradients of x, weight, bias and node_weight.
+  m.def("grid_linear_backward(Tensor d_y, bool[4] needs, " TESSERA_GRID_LINEAR_ARGUMENTS
+        ") -> (Tensor, Tensor, Tensor, Tensor)");
+  m.def(
+      "grid_weights(Tensor g, int[] sizes, float[] low, float[] high, int[] periodic, "
+      "str interpolation=\"cubic\", str boundary=\"clamp\") -> (Tensor index, Tensor weight)");
   m.def("lmu_cell(" TESSERA_LMU_CELL_ARGUMENTS ") -> (Tensor h, Tensor m_n)");
   // The results are the gradients of the ten arguments.
   m.def(

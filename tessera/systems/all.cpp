@@ -1,5 +1,6 @@
 #include "tessera/systems/egnn/egnn.h"
 #include "tessera/systems/folded_cnn/folded_cnn.h"
+#include "tessera/systems/gfnn/gfnn.h"
 #include "tessera/systems/lmu/lmu.h"
 #include "tessera/systems/snn_calibration/snn_calibration.h"
 #include "tessera/systems/system.h"
@@ -15,6 +16,7 @@ Registry<System> register_all() {
   Registry<System> registry("system");
   registry.add(egnn::system());
   registry.add(folded_cnn::system());
+  registry.add(gfnn::system());
   registry.add(lmu::system());
   registry.add(snn_calibration::system());
   registry.add(ugs::system());

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-VERBS = ["list", "info network", "info", "train", "eval", "predict", "reproduce", "bench", "case check", "case run",
-         "convert", "export", "data list", "data get", "data check", "runs list", "runs show",
+VERBS = ["list", "info network", "info", "train", "sparsify", "eval", "predict", "reproduce", "bench", "case check",
+         "case run", "convert", "export", "data list", "data get", "data check", "runs list", "runs show",
          "runs compare", "doctor", "completions", "man", "version"]
 
 

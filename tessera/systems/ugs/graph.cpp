@@ -39,8 +39,8 @@ EdgeRows rows_by(const at::Tensor& near, const at::Tensor& far, int64_t num_node
 /// The (N, N) matrix whose row i holds the weights of node i's edges.
 at::Tensor matrix_of(const EdgeRows& rows, const at::Tensor& weights, int64_t num_nodes) {
   return at::_sparse_csr_tensor_unsafe(rows.start, rows.other, weights.index_select(0, rows.order),
-                                       {num_nodes, num_nodes}, weights.scalar_type(),
-                                       at::kSparseCsr, weights.device());
+                                       {num_nodes, num_nodes},
+                                       weights.options().layout(at::kSparseCsr));
 }
 
 /// out = M x of the edges' weights; by x Mᵀ g, by the weight of edge e ⟨x[r_e], g[c_e]⟩.

@@ -4,6 +4,9 @@
 #include "tessera/core/text.h"
 
 namespace tessera::cli {
+
+int sparsify(const Arguments&);
+
 namespace {
 
 const Option kDevice{"device", "DEVICE", "cpu, cuda or cuda:N (recipe key run.device)"};
@@ -87,6 +90,25 @@ std::vector<Verb> make_verbs() {
         kDtype,
         kThreads},
        train},
+      {"sparsify",
+       "RECIPE",
+       1,
+       1,
+       Complete::kRecipe,
+       "Search lottery tickets among a model's weights",
+       "Trains the recipe, prunes the smallest weights of all its matrices by one threshold, goes "
+       "back to the first weights, and repeats; one line a round. Rounds that lie in --out already "
+       "are read. Graph networks prune edges too in the recipes of ugs.",
+       {{"rounds", "N", "pruning rounds after the first training; 5 by default"},
+        {"rate", "P", "share of the remaining weights that a round prunes; 0.2 by default"},
+        {"out", "DIR", "keep the rounds' run folders here", Complete::kFolder},
+        {"quiet", "", "no progress"},
+        kSet,
+        kData,
+        kDevice,
+        kDtype,
+        kThreads},
+       sparsify},
       {"eval",
        "RUN|RECIPE",
        1,

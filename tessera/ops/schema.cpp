@@ -67,11 +67,6 @@ TORCH_LIBRARY(tessera, m) {
       "Tensor, Tensor, Tensor)");
   // egcl that also returns what egcl_backward reads.
   m.def("egcl_forward(" TESSERA_EGCL_ARGUMENTS ") -> (Tensor agg, Tensor x_delta, Tensor saved)");
-  m.def(
-      "if_neuron(Tensor current, Tensor threshold, Tensor? potential, int steps, int "
-      "shift_steps=0, bool constant=False, bool sum=False, bool membranes=False) -> (Tensor "
-      "spikes, "
-      "Tensor membranes)");
   m.def("grid_linear(" TESSERA_GRID_LINEAR_ARGUMENTS ") -> Tensor");
   // The results are the gradients of x, weight, bias and node_weight.
   m.def("grid_linear_backward(Tensor d_y, bool[4] needs, " TESSERA_GRID_LINEAR_ARGUMENTS
@@ -79,6 +74,11 @@ TORCH_LIBRARY(tessera, m) {
   m.def(
       "grid_weights(Tensor g, int[] sizes, float[] low, float[] high, int[] periodic, "
       "str interpolation=\"cubic\", str boundary=\"clamp\") -> (Tensor index, Tensor weight)");
+  m.def(
+      "if_neuron(Tensor current, Tensor threshold, Tensor? potential, int steps, int "
+      "shift_steps=0, bool constant=False, bool sum=False, bool membranes=False) -> (Tensor "
+      "spikes, "
+      "Tensor membranes)");
   m.def("lmu_cell(" TESSERA_LMU_CELL_ARGUMENTS ") -> (Tensor h, Tensor m_n)");
   // The results are the gradients of the ten arguments.
   m.def(

@@ -7,8 +7,9 @@ import subprocess
 
 import pytest
 
-VERBS = ["list", "info network", "info", "train", "eval", "predict", "reproduce", "bench", "case check", "case run",
-         "convert", "export", "zoo merge", "data list", "data get", "data check", "runs list", "runs show",
+VERBS = ["list", "info network", "info", "train", "sparsify", "eval", "predict", "reproduce", "bench",
+         "case check", "case run", "convert", "export", "zoo merge", "data list", "data get", "data check",
+         "runs list", "runs show",
          "runs compare", "doctor", "completions", "man", "version"]
 
 

@@ -5,8 +5,6 @@
 
 namespace tessera::cli {
 
-int sparsify(const Arguments&);
-
 namespace {
 
 const Option kDevice{"device", "DEVICE", "cpu, cuda or cuda:N (recipe key run.device)"};

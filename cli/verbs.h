@@ -51,6 +51,7 @@ int list(const Arguments&);
 int info(const Arguments&);
 int info_network(const Arguments&);
 int train(const Arguments&);
+int sparsify(const Arguments&);
 int eval(const Arguments&);
 int predict(const Arguments&);
 int reproduce(const Arguments&);

@@ -85,7 +85,11 @@ TensorMap whole_masks(const Recipe& recipe) {
   const std::shared_ptr<Model> model = make_model(recipe);
   TensorMap masks;
   for (const auto& item : model->named_parameters()) {
-    if (is_matrix(item.value())) masks.set(item.key(), at::ones(item.value().sizes()));
+    // A frozen one is no weight: the masks of ugs, say.
+    const bool is_trained = item.value().requires_grad();
+    if (is_trained && is_matrix(item.value())) {
+      masks.set(item.key(), at::ones(item.value().sizes()));
+    }
   }
   if (masks.empty()) {
     fail<InvalidArgument>({.where = "sparsify",

@@ -10,7 +10,19 @@
 namespace tessera::ugs {
 namespace {
 
-constexpr const char* kScalars[] = {"validation", "ticket_validation", "ticket_test"};
+constexpr const char* kScalars[] = {"validation", "ticket_validation", "ticket_test", "halted"};
+
+/// Whether `action` ran, or met a node whose masked degree is negative.
+template <class Action>
+bool has_degrees(Action action) {
+  try {
+    action();
+    return true;
+  } catch (const InvalidArgument& error) {
+    if (error.id() != "T-UGS-11") throw;
+    return false;
+  }
+}
 
 at::Generator generator_of(const UgsConfig& config, const std::string& purpose, int64_t round) {
   return at::detail::createCPUGenerator(
@@ -141,6 +153,7 @@ void SearchModel::begin_phase(const Place& place) {
   if (place.round == 0 && updates() == 0) store("first", trained());
   copy_weights(stored("first"));
   set_scalar("validation", -1);
+  set_scalar("halted", 0);
   if (place.trains_masks) {
     begin_masks(place.round);
   } else {
@@ -240,6 +253,19 @@ TensorMap SearchModel::run(const TensorMap& inputs) {
   set_masks_trained(at.trains_masks);
   batch_ = inputs;
   ends_phase_ = false;
+  if (!at.trains_masks) return UgsModel::run(inputs);
+  // L1 drives the masks of a hub below 0 together, and its degree with them. From there on the
+  // authors' losses are NaN and no epoch is better: the masks kept so far are the round's. Here the
+  // rest of the phase runs on hard masks, so that the loss stays a number, and keeps nothing.
+  TensorMap outputs;
+  if (scalar("halted") == 0 && has_degrees([&] { outputs = UgsModel::run(inputs); })) {
+    return outputs;
+  }
+  set_scalar("halted", 1);
+  {
+    const at::NoGradGuard no_grad;
+    at::Tensor(masks().edge_soft).copy_(masks().edge_hard);
+  }
   return UgsModel::run(inputs);
 }
 
@@ -250,12 +276,14 @@ void SearchModel::constrain() {
   eval();
   TensorMap inputs = batch_;
   for (const char* unneeded : {"permutation", "labels"}) inputs.erase(unneeded);
-  const TensorMap outputs = UgsModel::run(inputs);
+  TensorMap outputs;
+  const bool is_scored = !(at.trains_masks && scalar("halted") != 0) &&
+                         has_degrees([&] { outputs = UgsModel::run(inputs); });
   train();
-  const at::Tensor& out = outputs.at(config().is_link_prediction() ? "embedding"
-                                     : outputs.contains("logits")  ? "logits"
-                                                                   : "log_probs");
-  const double validation = score(out, "val");
+  const char* output = config().is_link_prediction() ? "embedding"
+                       : outputs.contains("logits")  ? "logits"
+                                                     : "log_probs";
+  const double validation = is_scored ? score(outputs.at(output), "val") : -1;
   if (validation > scalar("validation")) {
     // As stored, so that a run that goes on from a checkpoint compares the same numbers.
     set_scalar("validation", validation);
@@ -263,7 +291,7 @@ void SearchModel::constrain() {
       keep_masks();
     } else {
       set_scalar("ticket_validation", validation);
-      set_scalar("ticket_test", score(out, "test"));
+      set_scalar("ticket_test", score(outputs.at(output), "test"));
       store("ticket", trained());
     }
   }

@@ -1,6 +1,9 @@
 #include "tessera/systems/gfnn/grid_network.h"
 
 #include <ATen/ATen.h>
+
+#include <string>
+
 #include "tessera/systems/gfnn/layers.h"
 
 namespace tessera::gfnn {

@@ -9,7 +9,7 @@ namespace tessera::ops {
 at::Tensor pack_sparse_kernel(const at::Tensor& weight);
 
 /// Above this share of non-zero inputs a dense convolution is the faster one.
-inline constexpr double kSparseConvMaxDensity = 0.3;
+inline constexpr double kSparseConvMaxDensity = 0.25;
 
 /// conv2d(x, W, bias) of mostly zero maps, such as spikes: each non-zero input adds its value times
 /// its row of W to the outputs that it reaches; zeros cost nothing. x: (N, C, H, W); packed: of

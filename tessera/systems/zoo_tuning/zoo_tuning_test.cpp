@@ -3,6 +3,7 @@
 
 #include "tessera/io/temporary_folder.h"
 #include "tessera/io/tensor_file.h"
+#include "tessera/nn/convnet/fold.h"
 #include "tessera/systems/zoo_tuning/baselines.h"
 #include "tessera/systems/zoo_tuning/procedures.h"
 #include "tessera/systems/zoo_tuning/test_inputs.h"
@@ -275,6 +276,22 @@ TEST(Zoo, a_merged_network_computes_what_the_lite_model_does) {
   // A source again: another zoo may hold it.
   EXPECT_EQ(weights_from_zoo(model->net().network(), {plain.weights}).at("conv1.weight").size(0),
             1);
+}
+
+TEST(Zoo, a_merged_network_takes_every_other_method) {
+  const auto model = trained_lite();
+  const nn::WeightedNetwork plain = nn::fold_batch_norm(model->merged());
+  EXPECT_FALSE(plain.weights.contains("bn1.weight"));
+  const at::NoGradGuard no_grad;
+  const at::Tensor expected = model->run({{"x", images(4)}}).at("logits");
+  EXPECT_LT(largest(nn::evaluate(plain.network, plain.weights, images(4)) - expected),
+            1e-11 * largest(expected));
+  const nn::Network pairs = nn::fold(plain.network, {.fold = 2, .width_multiplier = 2.0});
+  const at::Tensor logits =
+      nn::evaluate(pairs, nn::side_by_side_weights(plain.network, plain.weights, 2),
+                   images(4).view({2, 6, 20, 20}))
+          .view(expected.sizes());
+  EXPECT_LT(largest(logits - expected), 1e-11 * largest(expected));
 }
 
 TEST(Baselines, start_from_their_source_or_the_mean) {

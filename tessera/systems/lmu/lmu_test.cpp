@@ -1,3 +1,4 @@
+#include <c10/util/Exception.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/types.h>
@@ -64,6 +65,26 @@ TEST(StateSpace, B_is_what_A_integrates) {
   const at::Tensor expected =
       at::linalg_solve(continuous.A, at::mv(system.A - at::eye(20, at::kDouble), continuous.B));
   EXPECT_LT(largest(system.B - expected), 1e-12);
+}
+
+/// Keeps what torch warns of.
+class Warnings : public c10::WarningHandler {
+ public:
+  void process(const c10::Warning& warning) override { texts.push_back(warning.msg()); }
+  std::vector<std::string> texts;
+};
+
+TEST(StateSpace, warns_once_of_a_memory_that_grows) {
+  Warnings heard;
+  {
+    const c10::WarningUtils::WarningHandlerGuard guard(&heard);
+    warn_if_unstable(4, 4, Discretizer::kEuler);  // radius 1.209
+    warn_if_unstable(4, 4, Discretizer::kEuler);
+    warn_if_unstable(4, 8, Discretizer::kEuler);  // 0.845
+    warn_if_unstable(4, 4, Discretizer::kZoh);
+  }
+  ASSERT_EQ(heard.texts.size(), 1U);
+  EXPECT_NE(heard.texts[0].find("spectral radius of 1.2"), std::string::npos) << heard.texts[0];
 }
 
 TEST(StateSpace, spectral_radii_are_those_of_the_specification) {

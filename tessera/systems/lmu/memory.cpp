@@ -100,7 +100,9 @@ DelayMemory::DelayMemory(int64_t order, double theta, Discretizer discretizer,
       discretizer_(discretizer),
       truncate_ir_(truncate_ir),
       continuous_(delay_system(order)),
-      discrete_(discretise(continuous_, 1 / theta, discretizer)) {}
+      discrete_(discretise(continuous_, 1 / theta, discretizer)) {
+  warn_if_unstable(order, theta, discretizer);
+}
 
 const Kernels& DelayMemory::kernels(int64_t length, const at::TensorOptions& options) {
   if (cached_ && cached_->first >= length &&

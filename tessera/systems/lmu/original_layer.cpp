@@ -45,6 +45,7 @@ OriginalLayer::OriginalLayer(const LmuConfig& config, int64_t input_dim) : confi
     b_f_ = parameter("b_f", at::zeros({order}), config.learn_gate);
   }
 
+  warn_if_unstable(order, config.theta, discretizer_of(config.discretizer));
   const StateSpace system =
       discretise(delay_system(order), 1 / config.theta, discretizer_of(config.discretizer));
   const at::Tensor A = system.A.to(at::kFloat), B = system.B.to(at::kFloat).view({order, 1});

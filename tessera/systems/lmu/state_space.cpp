@@ -1,6 +1,11 @@
 #include "tessera/systems/lmu/state_space.h"
 
 #include <ATen/ATen.h>
+#include <c10/util/Exception.h>
+
+#include <mutex>
+#include <set>
+#include <utility>
 
 #include <algorithm>
 
@@ -64,6 +69,19 @@ double spectral_radius(const StateSpace& continuous, double theta_inv, Discretiz
       at::linalg_eigvals(continuous.A / gain.unsqueeze(1) * gain.unsqueeze(0)) * theta_inv;
   return discretizer == Discretizer::kEuler ? (1 + poles).abs().max().item<double>()
                                             : at::real(poles).max().exp().item<double>();
+}
+
+void warn_if_unstable(int64_t order, double theta, Discretizer discretizer) {
+  // The exact step of a stable system is stable.
+  if (discretizer != Discretizer::kEuler) return;
+  static std::mutex mutex;
+  static std::set<std::pair<int64_t, double>> seen;
+  const std::lock_guard lock(mutex);
+  if (!seen.insert({order, theta}).second) return;
+  const double radius = spectral_radius(delay_system(order), 1 / theta, discretizer);
+  if (radius <= 1) return;
+  TORCH_WARN("[lmu] order ", order, " with theta ", theta, " by euler has a spectral radius of ",
+             radius, ": states grow without bound. Raise theta or take discretizer = \"zoh\".");
 }
 
 at::Tensor legendre_decoder(const at::Tensor& fractions, int64_t order) {

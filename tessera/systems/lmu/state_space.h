@@ -39,6 +39,10 @@ at::Tensor impulse_response(const StateSpace& discrete, int64_t length);
 /// order 468 (README, "Accuracy").
 double spectral_radius(const StateSpace& continuous, double theta_inv, Discretizer discretizer);
 
+/// Warns, once for each system, where Ā's largest eigenvalue exceeds 1: Euler's step asks for a
+/// window far longer than the order, and the memory would grow without bound.
+void warn_if_unstable(int64_t order, double theta, Discretizer discretizer);
+
 /// Rows P_0 … P_{order−1} at 2f − 1 for each fraction f of the window (0 now, 1 oldest): what reads
 /// u(t − fθ) out of m, (fractions, order).
 at::Tensor legendre_decoder(const at::Tensor& fractions, int64_t order);

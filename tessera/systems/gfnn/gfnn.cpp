@@ -1,8 +1,11 @@
 #include "tessera/systems/gfnn/gfnn.h"
 
+#include "tessera/systems/gfnn/claims.h"
 #include "tessera/systems/gfnn/config.h"
+#include "tessera/systems/gfnn/gait_task.h"
 #include "tessera/systems/gfnn/model.h"
 #include "tessera/systems/gfnn/procedures.h"
+#include "tessera/systems/gfnn/surfaces_task.h"
 #include "tessera/systems/gfnn/workloads.h"
 
 namespace tessera::gfnn {
@@ -14,7 +17,9 @@ System system() {
           .reference = "no public code",
           .kind = "model",
           .model = model_factory<GfnnConfig>(make_model),
+          .tasks = {surfaces_task(), gait_task()},
           .procedures = procedures(),
+          .claims = claims(),
           .workloads = workloads()};
 }
 

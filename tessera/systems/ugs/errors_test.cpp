@@ -60,7 +60,7 @@ TEST(UgsErrors, graphs_that_cannot_be) {
 
 TEST(UgsErrors, a_negative_degree_names_its_node) {
   const Graph graph{.edges = torch::tensor({{1}, {0}}, at::kLong), .num_nodes = 2};
-  const std::string message = refused("T-UGS-11", [&] {
+  const std::string message = refused("T-PROP-03", [&] {
     propagate_normalized(torch::ones({2, 1}), graph, torch::tensor({-1.5f}));
   });
   EXPECT_NE(message.find("node 1"), std::string::npos) << message;

@@ -4,19 +4,16 @@
 
 #include <cstdint>
 
-namespace tessera::ugs {
+#include "tessera/ops/edge_list.h"
+#include "tessera/ops/sparse_matrix.h"
 
-/// Edges in compressed rows: those of node i are order[start[i]] … order[start[i + 1] − 1], and
-/// `other` are their far ends, in the same order.
-struct EdgeRows {
-  at::Tensor start, other, order;
-};
+namespace tessera::ugs {
 
 /// A directed graph as an edge list: messages flow from row 0 (r) to row 1 (c) of `edges`.
 struct Graph {
   at::Tensor edges;  ///< (2, E) int64
   int64_t num_nodes = 0;
-  EdgeRows by_source = {}, by_target = {};  ///< undefined: made where they are needed
+  ops::EdgeList list = {};  ///< received by the targets; undefined: made where it is needed
 
   at::Tensor sources() const { return edges.select(0, 0); }
   at::Tensor targets() const { return edges.select(0, 1); }
@@ -26,8 +23,11 @@ struct Graph {
 /// were appended). num_nodes 0 takes the largest index. Throws InvalidArgument.
 Graph make_graph(const at::Tensor& edges, int64_t num_nodes, bool may_repeat = false);
 
+/// The graph of these edges (places in graph.edges) alone.
+Graph only_edges(const Graph& graph, const at::Tensor& places);
+
 /// Σ over the edges into c of weights_e · x[r_e]. x: (N, H); weights: (E). returns (N, H)
-/// One writer for each row: equal bits at every call. Differentiable once.
+/// One writer for each row: equal bits at every call.
 at::Tensor propagate(const at::Tensor& x, const Graph& graph, const at::Tensor& weights);
 
 /// GCN's P x with masks m (E): P = D^-1/2 (A + I)ᵀ D^-1/2, D the row sums of the masked A + I, so
@@ -52,19 +52,19 @@ class Features {
   static Features of_rows(const at::Tensor& indptr, const at::Tensor& columns,
                           const at::Tensor& values, int64_t width);
 
-  /// x · weightᵀ
+  /// x · weightᵀ; of sparse features fastest where weightᵀ is contiguous.
   at::Tensor times(const at::Tensor& weight) const;
   /// The same rows in the order of `nodes`.
   Features permuted(const at::Tensor& nodes) const;
 
-  bool is_sparse() const { return rows_.defined(); }
-  int64_t num_nodes() const { return (is_sparse() ? rows_ : dense_).size(0); }
-  int64_t width() const { return (is_sparse() ? rows_ : dense_).size(1); }
+  bool is_sparse() const { return rows_.value.defined(); }
+  int64_t num_nodes() const { return is_sparse() ? rows_.rows : dense_.size(0); }
+  int64_t width() const { return is_sparse() ? rows_.cols : dense_.size(1); }
 
  private:
   at::Tensor dense_;
-  at::Tensor rows_, columns_;  ///< x and xᵀ in compressed rows
-  at::Tensor order_;           ///< rows are taken in this order; undefined: as they are
+  ops::SparseMatrix rows_;
+  at::Tensor order_;  ///< rows are taken in this order; undefined: as they are
 };
 
 }  // namespace tessera::ugs

@@ -11,11 +11,12 @@ namespace tessera::ugs {
 
 MaskedWeight::MaskedWeight(torch::nn::Module& owner, int64_t out, int64_t in, bool is_masked) {
   const double bound = 1 / std::sqrt(static_cast<double>(in));
-  const at::Tensor drawn = torch::empty({out, in}).uniform_(-bound, bound);
+  // Turned in memory: a product with sparse features streams the weights of one feature.
+  const at::Tensor drawn = torch::empty({out, in}).uniform_(-bound, bound).t().contiguous().t();
   weight = owner.register_parameter(is_masked ? "weight_orig_weight" : "weight", drawn);
   if (!is_masked) return;
-  soft = owner.register_parameter("weight_mask_train", torch::ones({out, in}));
-  hard = owner.register_buffer("weight_mask_fixed", torch::ones({out, in}));
+  soft = owner.register_parameter("weight_mask_train", torch::ones_like(drawn));
+  hard = owner.register_buffer("weight_mask_fixed", torch::ones_like(drawn));
 }
 
 at::Tensor MaskedWeight::effective() const { return is_masked() ? soft * hard * weight : weight; }

@@ -10,7 +10,7 @@ namespace tessera::ugs {
 
 /// One weight matrix with the soft (M1) and the hard (M2) mask of each entry, under the authors'
 /// names: weight_orig_weight, weight_mask_train, weight_mask_fixed; unmasked, it is `weight`.
-/// A handle: copies share the module's tensors.
+/// Stored as (in, out) in memory. A handle: copies share the module's tensors.
 class MaskedWeight {
  public:
   MaskedWeight() = default;

@@ -2,6 +2,8 @@
 
 #include <torch/types.h>
 
+#include "tessera/ops/relu_dropout.h"
+
 namespace tessera::ugs {
 namespace {
 
@@ -10,8 +12,7 @@ std::pair<Graph, at::Tensor> without_removed(const Graph& graph, const at::Tenso
                                              const at::Tensor& hard) {
   const at::Tensor kept = hard.nonzero().squeeze(-1);
   if (kept.numel() == hard.numel()) return {graph, mask};
-  return {{.edges = graph.edges.index_select(1, kept), .num_nodes = graph.num_nodes},
-          mask.index_select(0, kept)};
+  return {only_edges(graph, kept), mask.index_select(0, kept)};
 }
 
 /// PReLU's one slope, of the link encoders.
@@ -51,7 +52,7 @@ class Gcn final : public Network {
     // P (x Wᵀ) = (P x) Wᵀ: the narrow side is propagated, and sparse features stay sparse.
     at::Tensor h = propagate_normalized(x.times(layers_[0].effective()), graph, mask);
     for (size_t l = 1; l < layers_.size(); ++l) {
-      if (!slope_.defined()) h = dropped(h.relu(), config_.dropout, drops);
+      if (!slope_.defined()) h = relu_dropped(h, config_.dropout, drops);
       h = propagate_normalized(h.mm(layers_[l].effective().t()), graph, mask);
     }
     return slope_.defined() ? at::prelu(h, slope_) : h;
@@ -87,7 +88,7 @@ class Gin final : public Network {
     const auto layer = [&](size_t l, const at::Tensor& z) {
       const at::Tensor sum = (1 + eps_[l]) * z + propagate(z, edges, weights) / degree;
       if (!slopes_.empty()) return at::prelu(sum, slopes_[l]);
-      return dropped(sum.relu(), config_.dropout, drops);
+      return relu_dropped(sum, config_.dropout, drops);
     };
     // Both terms are linear in h: the weight comes first.
     const at::Tensor h1 = layer(0, x.times(layers_[0].effective()));
@@ -198,6 +199,11 @@ int64_t Network::macs(int64_t num_nodes) const {
 
 at::Tensor dropped(const at::Tensor& x, double share, bool drops) {
   return drops && share > 0 ? at::dropout(x, share, /*train=*/true) : x;
+}
+
+at::Tensor relu_dropped(const at::Tensor& x, double share, bool drops) {
+  if (!drops || share <= 0) return x.relu();
+  return ops::relu_dropout(x, share, at::empty({}, at::kLong).random_().item<int64_t>());
 }
 
 std::string edge_soft_name(const UgsConfig& config) {

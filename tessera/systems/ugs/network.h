@@ -43,5 +43,7 @@ std::string edge_hard_name(const UgsConfig& config);  ///< "adj_mask2_fixed"
 
 /// x with a share of its entries set to 0 and the others scaled up; x itself where nothing drops.
 at::Tensor dropped(const at::Tensor& x, double share, bool drops);
+/// The same of relu(x), in one pass. Draws its seed from the default generator.
+at::Tensor relu_dropped(const at::Tensor& x, double share, bool drops);
 
 }  // namespace tessera::ugs

@@ -61,20 +61,23 @@ class ResGcn final : public Network {
     Edges edges{graph, mask};
     if (config_.edge_mask_mode == "remove") {
       const at::Tensor kept = hard.nonzero().squeeze(-1);
-      edges = {{graph.edges.index_select(1, kept), graph.num_nodes}, mask.index_select(0, kept)};
+      edges = {only_edges(graph, kept), mask.index_select(0, kept)};
     }
     const bool training = is_training();
     const auto norm = [&](size_t l, const at::Tensor& h) { return norms_[l](h, training); };
     const auto drop = [&](const at::Tensor& h) { return dropped(h, config_.dropout, drops); };
+    const auto relu_drop = [&](const at::Tensor& h) {
+      return relu_dropped(h, config_.dropout, drops);
+    };
     at::Tensor h = encoder_.bias.defined() ? x.times(encoder_.weight.effective()) + encoder_.bias
                                            : x.times(at::eye(x.width(), mask.options()));
     const size_t layers = convolutions_.size();
     if (config_.block == "res+") {
       h = convolve(0, h, edges);
-      for (size_t l = 1; l < layers; ++l) h = convolve(l, drop(norm(l - 1, h).relu()), edges) + h;
-      h = drop(norm(layers - 1, h).relu());
+      for (size_t l = 1; l < layers; ++l) h = convolve(l, relu_drop(norm(l - 1, h)), edges) + h;
+      h = relu_drop(norm(layers - 1, h));
     } else {
-      h = drop(norm(0, convolve(0, h, edges)).relu());
+      h = relu_drop(norm(0, convolve(0, h, edges)));
       for (size_t l = 1; l < layers; ++l) {
         const at::Tensor next = norm(l, convolve(l, h, edges)).relu();
         h = drop(config_.block == "res" ? next + h : next);

@@ -19,7 +19,7 @@ bool has_degrees(Action action) {
     action();
     return true;
   } catch (const InvalidArgument& error) {
-    if (error.id() != "T-UGS-11") throw;
+    if (error.id() != "T-PROP-03") throw;
     return false;
   }
 }

@@ -102,9 +102,11 @@ class SparseMatrix(NamedTuple):
 def compress(matrix: torch.Tensor) -> SparseMatrix:
     """From a dense or sparse matrix of two axes."""
     csr = matrix.detach().to_sparse_csr()
-    row_ptr, col = csr.crow_indices(), csr.col_indices()
+    # Copies: views would bring the sparse tensor along, which torch.compile cannot trace.
+    row_ptr, col, value = (part.clone() for part in
+                           (csr.crow_indices(), csr.col_indices(), csr.values()))
     transpose = torch.ops.tessera.transpose_rows(row_ptr, col, matrix.shape[1])
-    return SparseMatrix(csr.values(), row_ptr, col, *transpose)
+    return SparseMatrix(value, row_ptr, col, *transpose)
 
 
 def sparse_linear(x: SparseMatrix, weight):

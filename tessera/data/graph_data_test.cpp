@@ -284,5 +284,29 @@ TEST(LinkSplit, refuses_what_cannot_be_split) {
                                   [&] { split_links(dense, 5, generator); });
 }
 
+TEST(Cora, ships_with_the_library) {
+  const GraphData graph = load_planetoid("cora", "/nowhere");
+  EXPECT_EQ(graph.features.sizes(), at::IntArrayRef({2708, 1433}));
+  EXPECT_EQ(graph.features.sum().item<double>(), 49216);
+  EXPECT_EQ(graph.edges.size(1), 10556);
+  EXPECT_EQ(graph.train.numel(), 140);
+  EXPECT_EQ(graph.test.numel(), 1000);
+  EXPECT_TRUE(at::equal(graph.labels.bincount(),
+                        at::tensor({351, 217, 418, 818, 426, 298, 180}, at::kLong)));
+  EXPECT_THROW(load_planetoid("citeseer", "/nowhere"), Io);
+}
+
+TEST(Cora, held_out_links_leave_the_graph_in_as_many_parts) {
+  const GraphData graph = load_planetoid("cora", "/nowhere");
+  const LinkSplit split =
+      split_links(graph.edges, 2708, at::detail::createCPUGenerator(1), 0.1, 0.05);
+  EXPECT_EQ(split.test.size(1), 527);
+  EXPECT_EQ(split.validation.size(1), 263);
+  EXPECT_EQ(split.test_none.size(1), 527);
+  EXPECT_EQ(split.edges().size(1), 2 * (5278 - 527 - 263));
+  // No node of Cora is alone, and none may become so.
+  EXPECT_GT(split.edges()[0].bincount({}, 2708).min().item<int64_t>(), 0);
+}
+
 }  // namespace
 }  // namespace tessera::data

@@ -8,6 +8,7 @@
 
 #include "tessera/core/error.h"
 #include "tessera/core/json.h"
+#include "tessera/core/paths.h"
 #include "tessera/io/csv.h"
 #include "tessera/io/file.h"
 #include "tessera/io/planetoid_pickle.h"
@@ -47,31 +48,36 @@ int64_t stated_features(const io::TensorFile& file) {
   return count.is_number_integer() ? count.get<int64_t>() : 0;
 }
 
-/// feature_{indptr,indices,values}, edge_index, labels, {train,val,test}_idx.
+/// feature_{indptr,indices,values}, edge_index, labels, {train,val,test}_idx. Integers of any
+/// width; without values every feature is 1.
 GraphData read_tensors(const std::string& path) {
   const io::TensorFile file = io::read_tensor_file(path, io::Storage::kCopied);
   const TensorMap& tensors = file.tensors;
-  const auto part = [&](const char* name, at::ScalarType type, int64_t axes) {
+  const auto integers = [&](const char* name, int64_t axes) {
     const at::Tensor* found = tensors.find(name);
-    if (found == nullptr || found->scalar_type() != type || found->dim() != axes) {
+    if (found == nullptr || !at::isIntegralType(found->scalar_type(), /*includeBool=*/false) ||
+        found->dim() != axes) {
       bad(path,
-          std::string("must hold ") + name + " as " + toString(type) + " of " +
-              std::to_string(axes) + " axes",
+          std::string("must hold ") + name + " as integers of " + std::to_string(axes) + " axes",
           found == nullptr ? "nothing" : "another");
     }
-    return found->contiguous();
+    return found->to(at::kLong).contiguous();
   };
   GraphData graph;
-  graph.labels = part("labels", at::kLong, 1);
-  graph.edges = part("edge_index", at::kLong, 2);
+  graph.labels = integers("labels", 1);
+  graph.edges = integers("edge_index", 2);
   if (graph.edges.size(0) != 2) bad(path, "must hold edge_index of two rows", "others");
-  graph.train = part("train_idx", at::kLong, 1);
-  graph.validation = part("val_idx", at::kLong, 1);
-  graph.test = part("test_idx", at::kLong, 1);
+  graph.train = integers("train_idx", 1);
+  graph.validation = integers("val_idx", 1);
+  graph.test = integers("test_idx", 1);
 
-  const at::Tensor row_ptr = part("feature_indptr", at::kLong, 1);
-  const at::Tensor col = part("feature_indices", at::kLong, 1);
-  const at::Tensor value = part("feature_values", at::kFloat, 1);
+  const at::Tensor row_ptr = integers("feature_indptr", 1);
+  const at::Tensor col = integers("feature_indices", 1);
+  const at::Tensor* stored = tensors.find("feature_values");
+  if (stored != nullptr && (stored->scalar_type() != at::kFloat || stored->dim() != 1)) {
+    bad(path, "must hold feature_values as float32 of one axis", "another");
+  }
+  const at::Tensor value = stored != nullptr ? stored->contiguous() : at::ones(col.sizes());
   const int64_t nodes = graph.labels.size(0), count = col.numel();
   const int64_t* begin = row_ptr.const_data_ptr<int64_t>();
   if (row_ptr.numel() != nodes + 1 || begin[0] != 0 || begin[nodes] != count ||
@@ -236,12 +242,15 @@ DataSource source_of(const std::string& name, const std::string& summary,
 
 GraphData load_planetoid(const std::string& name, const std::string& data_root) {
   const fs::path folder = fs::path(data_root) / "planetoid";
-  const fs::path whole = folder / (name + ".safetensors");
+  const fs::path whole = folder / (name + ".safetensors"),
+                 shipped = resource_path("share/" + name + "/" + name + ".safetensors");
   GraphData graph;
   if (fs::exists(whole)) {
     graph = read_tensors(whole.string());
   } else if (fs::exists(folder / ("ind." + name + ".graph"))) {
     graph = read_official(folder, name);
+  } else if (fs::exists(shipped)) {
+    graph = read_tensors(shipped.string());
   } else {
     fail<Io>({.where = "planetoid",
               .rule = "the files ind." + name + ".* must lie in " + folder.string(),

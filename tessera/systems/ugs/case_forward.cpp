@@ -1,11 +1,11 @@
 #include "tessera/systems/ugs/case_forward.h"
+#include "tessera/data/planetoid.h"
 
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/types.h>
 
 #include "tessera/core/error.h"
 #include "tessera/core/paths.h"
-#include "tessera/systems/ugs/citation_graph.h"
 
 namespace tessera::ugs {
 namespace {
@@ -29,9 +29,9 @@ TensorMap model_inputs(const UgsConfig& config, const TensorMap& inputs, at::Sca
     if (name.find('/') == std::string::npos && name != "adj") given.set(name, leaf(tensor));
   }
   if (config.dataset.empty() || given.contains("x")) return given;
-  const CitationGraph graph = load_citation_graph(config.dataset, default_data_root());
+  const data::GraphData graph = data::load_planetoid(config.dataset, default_data_root());
   const at::Tensor x =
-      config.row_normalize_features ? row_normalized(graph.features) : graph.features;
+      config.row_normalize_features ? data::row_normalized(graph.features) : graph.features;
   given.set("x", x.to(dtype));
   if (!given.contains("edge_index")) given.set("edge_index", graph.edges);
   if (!given.contains("labels")) given.set("labels", graph.labels);

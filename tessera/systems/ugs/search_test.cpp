@@ -3,8 +3,6 @@
 #include <gtest/gtest.h>
 #include <torch/optim/adam.h>
 
-#include "tessera/systems/ugs/citation_graph.h"
-#include "tessera/systems/ugs/link_split.h"
 #include "tessera/systems/ugs/tasks.h"
 #include "tessera/systems/ugs/test_inputs.h"
 
@@ -185,30 +183,6 @@ TEST(UgsSearch, an_update_after_the_last_round_is_refused) {
   Training it("random", {{"num_rounds", 1}});
   it.steps(2);
   refused("T-UGS-41", [&] { it.step(); });
-}
-
-TEST(UgsCora, ships_with_the_library) {
-  const CitationGraph graph = load_citation_graph("cora", "/nowhere");
-  EXPECT_EQ(graph.features.sizes(), at::IntArrayRef({2708, 1433}));
-  EXPECT_EQ(graph.features.sum().item<double>(), 49216);
-  EXPECT_EQ(graph.edges.size(1), 10556);
-  EXPECT_EQ(graph.train.numel(), 140);
-  EXPECT_EQ(graph.test.numel(), 1000);
-  EXPECT_TRUE(at::equal(graph.labels.bincount(),
-                        torch::tensor({351, 217, 418, 818, 426, 298, 180}, at::kLong)));
-  EXPECT_THROW(load_citation_graph("citeseer", "/nowhere"), Io);
-}
-
-TEST(UgsCora, held_out_links_leave_the_graph_in_as_many_parts) {
-  const CitationGraph graph = load_citation_graph("cora", "/nowhere");
-  const LinkSplit split =
-      split_links(graph.edges, 2708, 0.1, 0.05, at::detail::createCPUGenerator(1));
-  EXPECT_EQ(split.test.size(0), 527);
-  EXPECT_EQ(split.validation.size(0), 263);
-  EXPECT_EQ(split.test_none.size(0), 527);
-  EXPECT_EQ(split.train_edges.size(1), 2 * (5278 - 527 - 263));
-  // No node of Cora is alone, and none may become so.
-  EXPECT_GT(split.train_edges[0].bincount({}, 2708).min().item<int64_t>(), 0);
 }
 
 }  // namespace

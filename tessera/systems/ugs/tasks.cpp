@@ -1,11 +1,10 @@
 #include "tessera/systems/ugs/tasks.h"
+#include "tessera/data/planetoid.h"
 
 #include <ATen/ATen.h>
 
 #include "tessera/core/rng.h"
-#include "tessera/systems/ugs/citation_graph.h"
 #include "tessera/systems/ugs/link.h"
-#include "tessera/systems/ugs/link_split.h"
 #include "tessera/systems/ugs/model.h"
 
 namespace tessera::ugs {
@@ -50,9 +49,9 @@ class WholeGraph : public Task {
   bool larger_is_better() const override { return true; }
 
  protected:
-  WholeGraph(const CitationGraph& graph, const at::Tensor& edges, bool self_loops,
+  WholeGraph(const data::GraphData& graph, const at::Tensor& edges, bool self_loops,
              at::ScalarType dtype) {
-    const at::Tensor rows = row_normalized(graph.features).to_sparse_csr();
+    const at::Tensor rows = data::row_normalized(graph.features).to_sparse_csr();
     const at::Tensor nodes = at::arange(graph.num_nodes(), at::kLong);
     inputs_ = {{"x_indptr", rows.crow_indices()},
                {"x_columns", rows.col_indices()},
@@ -81,7 +80,7 @@ class WholeGraph : public Task {
 
 class Citation final : public WholeGraph {
  public:
-  Citation(const CitationConfig& config, const CitationGraph& graph, at::ScalarType dtype)
+  Citation(const CitationConfig& config, const data::GraphData& graph, at::ScalarType dtype)
       : WholeGraph(graph, graph.edges, config.self_loops, dtype), graph_(graph) {
     inputs_.merge(
         {{"labels", graph.labels}, {"val_idx", graph.validation}, {"test_idx", graph.test}});
@@ -116,19 +115,21 @@ class Citation final : public WholeGraph {
     return logits ? *logits : outputs.at("log_probs");
   }
 
-  const CitationGraph graph_;
+  const data::GraphData graph_;
 };
+
+/// (2, n) to a pair a row.
+at::Tensor as_rows(const at::Tensor& pairs) { return pairs.t().contiguous(); }
 
 class CitationLinks final : public WholeGraph {
  public:
-  CitationLinks(const CitationLinksConfig& config, const CitationGraph& graph,
-                const LinkSplit& split, at::ScalarType dtype)
-      : WholeGraph(graph, split.train_edges, config.self_loops, dtype),
-        num_nodes_(graph.num_nodes()) {
-    inputs_.merge({{"val_positive", split.validation},
-                   {"val_negative", split.validation_none},
-                   {"test_positive", split.test},
-                   {"test_negative", split.test_none}});
+  CitationLinks(const CitationLinksConfig& config, const data::GraphData& graph,
+                const data::LinkSplit& split, at::ScalarType dtype)
+      : WholeGraph(graph, split.edges(), config.self_loops, dtype), num_nodes_(graph.num_nodes()) {
+    inputs_.merge({{"val_positive", as_rows(split.validation)},
+                   {"val_negative", as_rows(split.validation_none)},
+                   {"test_positive", as_rows(split.test)},
+                   {"test_negative", as_rows(split.test_none)}});
   }
 
   TensorMap batch(std::span<const int64_t>, BatchContext& context) const override {
@@ -161,23 +162,24 @@ class CitationLinks final : public WholeGraph {
 }  // namespace
 
 std::vector<TaskFactory> tasks() {
-  return {task_factory<CitationConfig>(
-              "citation", "classes of the nodes of a citation graph, Planetoid's split",
-              [](const CitationConfig& config, const TaskContext& context) {
-                const CitationGraph graph = load_citation_graph(config.dataset, context.data_root);
-                return std::make_unique<Citation>(config, graph, context.dtype);
-              }),
-          task_factory<CitationLinksConfig>(
-              "citation_links", "held-out edges of a citation graph against pairs that are none",
-              [](const CitationLinksConfig& config, const TaskContext& context) {
-                const CitationGraph graph = load_citation_graph(config.dataset, context.data_root);
-                auto generator = at::detail::createCPUGenerator(
-                    stream_seed(static_cast<uint64_t>(config.split_seed), "links"));
-                const LinkSplit split =
-                    split_links(graph.edges, graph.num_nodes(), config.test_share,
-                                config.validation_share, generator);
-                return std::make_unique<CitationLinks>(config, graph, split, context.dtype);
-              })};
+  return {
+      task_factory<CitationConfig>(
+          "citation", "classes of the nodes of a citation graph, Planetoid's split",
+          [](const CitationConfig& config, const TaskContext& context) {
+            const data::GraphData graph = data::load_planetoid(config.dataset, context.data_root);
+            return std::make_unique<Citation>(config, graph, context.dtype);
+          }),
+      task_factory<CitationLinksConfig>(
+          "citation_links", "held-out edges of a citation graph against pairs that are none",
+          [](const CitationLinksConfig& config, const TaskContext& context) {
+            const data::GraphData graph = data::load_planetoid(config.dataset, context.data_root);
+            auto generator = at::detail::createCPUGenerator(
+                stream_seed(static_cast<uint64_t>(config.split_seed), "links"));
+            const data::LinkSplit split =
+                data::split_links(graph.edges, graph.num_nodes(), generator, config.test_share,
+                                  config.validation_share);
+            return std::make_unique<CitationLinks>(config, graph, split, context.dtype);
+          })};
 }
 
 }  // namespace tessera::ugs

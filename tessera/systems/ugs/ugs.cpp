@@ -1,5 +1,6 @@
 #include "tessera/systems/ugs/ugs.h"
 
+#include "tessera/data/planetoid.h"
 #include "tessera/systems/ugs/claims.h"
 #include "tessera/systems/ugs/config.h"
 #include "tessera/systems/ugs/procedures.h"
@@ -20,7 +21,8 @@ System system() {
           .tasks = tasks(),
           .procedures = procedures(),
           .claims = claims(),
-          .workloads = workloads()};
+          .workloads = workloads(),
+          .data = {data::cora_source(), data::citeseer_source(), data::pubmed_source()}};
 }
 
 }  // namespace tessera::ugs

@@ -12,6 +12,25 @@
 
 namespace tessera::ops {
 
+IfNeuronRoom if_neuron_room(const at::Tensor& current, const at::Tensor& threshold,
+                            const IfNeuronOptions& options) {
+  const int64_t samples = options.is_constant ? current.size(0) : current.size(0) / options.steps;
+  const auto like = [&](int64_t rows) {
+    std::vector<int64_t> sizes = current.sizes().vec();
+    sizes[0] = rows;
+    const auto format =
+        current.dim() == 4 ? current.suggest_memory_format() : at::MemoryFormat::Contiguous;
+    return at::empty(sizes, current.options(), format);
+  };
+  IfNeuronRoom room{.samples = samples,
+                    .shift = options.shift_steps > 0
+                                 ? threshold * 0.5 / static_cast<double>(options.shift_steps)
+                                 : at::zeros_like(threshold),
+                    .result = {.spikes = like(options.sums ? samples : samples * options.steps)}};
+  if (options.keeps_membranes) room.result.membranes = like(samples * options.steps);
+  return room;
+}
+
 IfNeuronKernel& if_neuron_cuda() {
   static IfNeuronKernel kernel = nullptr;
   return kernel;

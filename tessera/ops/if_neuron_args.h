@@ -6,6 +6,16 @@
 
 namespace tessera::ops {
 
+/// What a kernel needs beside its arguments: the shift of every threshold, and room for the results
+/// in the memory format of current.
+struct IfNeuronRoom {
+  int64_t samples;
+  at::Tensor shift;
+  IfNeuronResult result;
+};
+IfNeuronRoom if_neuron_room(const at::Tensor& current, const at::Tensor& threshold,
+                            const IfNeuronOptions& options);
+
 /// The fused kernels. current is dense; threshold and potential have one value, or those of one
 /// sample in the memory format of current; potential may be undefined.
 IfNeuronResult if_neuron_cpu(const at::Tensor& current, const at::Tensor& threshold,

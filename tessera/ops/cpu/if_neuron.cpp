@@ -23,24 +23,10 @@ IfNeuronKernelOf<T> kernel() {
   return chosen;
 }
 
-/// An output of `rows` samples in the memory format of current.
-at::Tensor like(const at::Tensor& current, int64_t rows) {
-  std::vector<int64_t> sizes = current.sizes().vec();
-  sizes[0] = rows;
-  const auto format =
-      current.dim() == 4 ? current.suggest_memory_format() : at::MemoryFormat::Contiguous;
-  return at::empty(sizes, current.options(), format);
-}
-
 template <class T>
 IfNeuronResult run(const at::Tensor& current, const at::Tensor& threshold,
                    const at::Tensor& potential, const IfNeuronOptions& options) {
-  const int64_t samples = options.is_constant ? current.size(0) : current.size(0) / options.steps;
-  const at::Tensor shift = options.shift_steps > 0
-                               ? threshold * 0.5 / static_cast<double>(options.shift_steps)
-                               : at::zeros_like(threshold);
-  IfNeuronResult result{.spikes = like(current, options.sums ? samples : samples * options.steps)};
-  if (options.keeps_membranes) result.membranes = like(current, samples * options.steps);
+  auto [samples, shift, result] = if_neuron_room(current, threshold, options);
   const bool is_one = threshold.numel() == 1;
   const bool starts_alike = !potential.defined() || potential.numel() == 1;
   IfNeuronProblem<T> p{

@@ -6,8 +6,8 @@
 #include "tessera/ops/cuda/graph_cuda.h"
 #include "tessera/ops/edge_softmax_args.h"
 #include "tessera/ops/masked_propagate_args.h"
-#include "tessera/ops/sparse_linear_args.h"
-#include "tessera/ops/sparsity_adam_args.h"
+#include "tessera/ops/sparse_linear_passes.h"
+#include "tessera/ops/sparsity_adam_pass.h"
 
 namespace tessera::ops {
 
@@ -121,48 +121,14 @@ PropagateGradients propagate_backward(const Tensor& d_out, const Tensor& s,
 template <class T>
 Tensor multiply(const SparseMatrix& x, const Tensor& weight) {
   const c10::cuda::CUDAGuard guard(weight.device());
-  const Tensor w_FO = weight.t().contiguous(), value = x.value.contiguous();
-  const Tensor out = at::empty({x.rows, w_FO.size(1)}, weight.options());
-  launch<T>({.width = w_FO.size(1),
-             .ptr = indices_of(x.row_ptr),
-             .index = indices_of(x.col),
-             .coefficient = value.const_data_ptr<T>(),
-             .from = w_FO.const_data_ptr<T>(),
-             .out = out.mutable_data_ptr<T>()},
-            x.rows);
-  return out;
+  return sparse_linear_forward<T>(x, weight, launch<T>);
 }
 
 template <class T>
 SparseGradients multiply_backward(const Tensor& d_out, const SparseMatrix& x, const Tensor& weight,
                                   const SparseNeeds& needs) {
   const c10::cuda::CUDAGuard guard(weight.device());
-  const Tensor g = d_out.contiguous();
-  SparseGradients d;
-  if (needs[0]) {
-    const Tensor w_FO = weight.t().contiguous();
-    d[0] = at::zeros_like(x.value, at::MemoryFormat::Contiguous);
-    launch<T>({.width = g.size(1),
-               .ptr = indices_of(x.row_ptr),
-               .index = indices_of(x.col),
-               .from = w_FO.const_data_ptr<T>(),
-               .with = g.const_data_ptr<T>(),
-               .dot = d[0].mutable_data_ptr<T>()},
-              x.rows);
-  }
-  if (needs[1]) {
-    const Tensor by_column = x.value.index_select(0, x.place);
-    const Tensor d_FO = at::empty({x.cols, g.size(1)}, weight.options());
-    launch<T>({.width = g.size(1),
-               .ptr = indices_of(x.col_ptr),
-               .index = indices_of(x.row),
-               .coefficient = by_column.const_data_ptr<T>(),
-               .from = g.const_data_ptr<T>(),
-               .out = d_FO.mutable_data_ptr<T>()},
-              x.cols);
-    d[1] = d_FO.t();
-  }
-  return d;
+  return sparse_linear_backward<T>(d_out, x, weight, needs, launch<T>);
 }
 
 // ---- edge_softmax -------------------------------------------------------------------------------
@@ -194,28 +160,7 @@ Tensor softmax(const Tensor& value, const Tensor& d_alpha, const EdgeList& edges
 template <class T>
 void update(const SparsityAdamEntry& e, const SparsityAdamFactors& f) {
   const c10::cuda::CUDAGuard guard(e.mask.device());
-  const auto data = [](const Tensor& tensor, bool is_there) {
-    return is_there ? tensor.mutable_data_ptr<T>() : nullptr;
-  };
-  C10_CUDA_CHECK(cuda::adam<T>({.count = e.mask.numel(),
-                                .weight = data(e.weight, e.has_weight()),
-                                .mask = data(e.mask, true),
-                                .fixed = data(e.fixed, e.has_fixed()),
-                                .d_effective = data(e.d_effective, true),
-                                .weight_avg = data(e.weight_avg, e.has_weight()),
-                                .weight_square = data(e.weight_square, e.has_weight()),
-                                .mask_avg = data(e.mask_avg, true),
-                                .mask_square = data(e.mask_square, true),
-                                .effective = data(e.effective, e.has_effective()),
-                                .beta2 = static_cast<T>(f.beta2),
-                                .one_minus_beta1 = static_cast<T>(1 - f.beta1),
-                                .one_minus_beta2 = static_cast<T>(1 - f.beta2),
-                                .step = static_cast<T>(f.step),
-                                .root_correction = static_cast<T>(f.root_correction),
-                                .eps = static_cast<T>(f.eps),
-                                .weight_decay = static_cast<T>(f.weight_decay),
-                                .l1 = static_cast<T>(e.l1)},
-                               c10::cuda::getCurrentCUDAStream()));
+  C10_CUDA_CHECK(cuda::adam<T>(sparsity_adam_pass<T>(e, f), c10::cuda::getCurrentCUDAStream()));
 }
 
 // ---- Registration -------------------------------------------------------------------------------

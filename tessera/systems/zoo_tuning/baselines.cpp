@@ -23,16 +23,22 @@ TensorMap start_of(const ZooConfig& config, const TensorMap& features) {
   return weights;
 }
 
+/// The sources of the config; none where it names none, and where a file is missing, which the
+/// model then says when it is first used.
+template <class Baseline>
+std::vector<TensorMap> sources_for(Baseline& model, const ZooConfig& config) {
+  if (config.sources.empty()) return {};
+  const std::string missing = first_missing(config.sources);
+  if (missing.empty()) return read_sources(config.sources);
+  model.start_without(missing);
+  return {};
+}
+
 std::shared_ptr<PlainModel> make_plain(const ZooConfig& config) {
   auto model = std::make_shared<PlainModel>(config);
-  if (config.sources.empty()) return model;
-  const std::string missing = first_missing(config.sources);
-  if (!missing.empty()) {
-    model->start_without(missing);
-    return model;
-  }
+  const std::vector<TensorMap> sources = sources_for(*model, config);
+  if (sources.empty()) return model;
   const nn::Network features = feature_network(config);
-  const std::vector<TensorMap> sources = read_sources(config.sources);
   load_weights(*model,
                start_of(config, config.method == "average"
                                     ? average_weights(features, sources)
@@ -43,14 +49,9 @@ std::shared_ptr<PlainModel> make_plain(const ZooConfig& config) {
 
 std::shared_ptr<Ensemble> make_ensemble(const ZooConfig& config) {
   auto model = std::make_shared<Ensemble>(config);
-  if (config.sources.empty()) return model;
-  const std::string missing = first_missing(config.sources);
-  if (!missing.empty()) {
-    model->start_without(missing);
-    return model;
-  }
+  const std::vector<TensorMap> sources = sources_for(*model, config);
+  if (sources.empty()) return model;
   const nn::Network features = feature_network(config);
-  const std::vector<TensorMap> sources = read_sources(config.sources);
   TensorMap all;
   for (size_t i = 0; i < sources.size(); ++i) {
     all.merge(start_of(config, weights_of_source(features, sources, i))

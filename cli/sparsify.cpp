@@ -33,6 +33,7 @@ int sparsify(const Arguments& arguments) {
                                  .data_root = arguments.get("data"),
                                  .observer = &terminal};
   if (arguments.has("quiet")) options.observer = &silent;
+  train::load_recipe(name, settings);  // refused before the table begins
   line("{:>5}  {:>10}  {:>7}  test", "round", "weights", "left");
   train::sparsify(
       [&] { return train::load_recipe(name, settings); }, options,

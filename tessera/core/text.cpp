@@ -43,7 +43,12 @@ std::string did_you_mean(std::string_view word, std::span<const std::string> can
   const std::string name = nearest(word, candidates);
   if (!name.empty()) return "Did you mean \"" + name + "\"?";
   if (candidates.empty()) return "";
-  return "Known: " + join(candidates, ", ") + ".";
+  // A line is read, a page is not.
+  constexpr size_t kMostShown = 20;
+  const size_t shown = std::min(candidates.size(), kMostShown);
+  const std::string more =
+      shown < candidates.size() ? ", … (" + std::to_string(candidates.size()) + " in all)" : "";
+  return "Known: " + join(candidates.first(shown), ", ") + more + ".";
 }
 
 bool glob_match(std::string_view pattern, std::string_view name) {

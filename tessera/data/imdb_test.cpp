@@ -11,6 +11,7 @@
 
 #include "tessera/core/error.h"
 #include "tessera/io/temporary_folder.h"
+#include "tessera/io/test_tar.h"
 
 namespace tessera::data {
 namespace {
@@ -30,26 +31,7 @@ const Files kFiles = {
     {"aclImdb/test/pos/0_10.txt", "Best"},
 };
 
-/// A ustar archive of text files.
-std::string tar_of(const Files& files) {
-  std::string archive;
-  for (const auto& [name, text] : files) {
-    std::array<char, 512> header{};
-    std::snprintf(header.data(), 100, "%s", name.c_str());
-    std::snprintf(header.data() + 124, 12, "%011zo", text.size());
-    header[156] = '0';
-    std::snprintf(header.data() + 257, 8, "ustar");
-    header[263] = header[264] = '0';
-    std::fill_n(header.data() + 148, 8, ' ');
-    unsigned sum = 0;
-    for (const char c : header) sum += static_cast<unsigned char>(c);
-    std::snprintf(header.data() + 148, 8, "%06o", sum);
-    archive.append(header.data(), header.size());
-    archive += text;
-    archive.append((512 - text.size() % 512) % 512, '\0');
-  }
-  return archive.append(1024, '\0');
-}
+using io::tar_of;
 
 void put(const fs::path& path, const std::string& text) {
   fs::create_directories(path.parent_path());

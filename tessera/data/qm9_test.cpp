@@ -14,34 +14,12 @@
 
 #include "tessera/core/error.h"
 #include "tessera/io/file.h"
+#include "tessera/io/test_tar.h"
 
 namespace tessera::data {
 namespace {
 
-/// A ustar archive of text files.
-std::string tar_of(const std::vector<std::pair<std::string, std::string>>& files) {
-  std::string archive;
-  for (const auto& [name, text] : files) {
-    std::array<char, 512> header{};
-    std::snprintf(header.data(), 100, "%s", name.c_str());
-    std::snprintf(header.data() + 100, 8, "%07o", 0644);
-    std::snprintf(header.data() + 108, 8, "%07o", 0);
-    std::snprintf(header.data() + 116, 8, "%07o", 0);
-    std::snprintf(header.data() + 124, 12, "%011zo", text.size());
-    std::snprintf(header.data() + 136, 12, "%011o", 0);
-    header[156] = '0';
-    std::snprintf(header.data() + 257, 8, "ustar");
-    header[263] = header[264] = '0';
-    std::fill_n(header.data() + 148, 8, ' ');
-    unsigned sum = 0;
-    for (const char c : header) sum += static_cast<unsigned char>(c);
-    std::snprintf(header.data() + 148, 8, "%06o", sum);
-    archive.append(header.data(), header.size());
-    archive += text;
-    archive.append((512 - text.size() % 512) % 512, '\0');
-  }
-  return archive.append(1024, '\0');
-}
+using io::tar_of;
 
 /// Molecule number `index`: carbon monoxide with homo = −index and U0 = −100 − index Hartree.
 std::string molecule(int index) {

@@ -4,7 +4,7 @@
 #include <limits>
 #include <new>
 
-#include "tessera/core/error.h"
+#include "tessera/core/refused.h"
 #include "tessera/systems/gfnn/test_models.h"
 
 // The player is the model, sample by sample, and asks the system for nothing while it runs.
@@ -132,18 +132,7 @@ TEST(GfnnPlayer, a_model_that_plays_sees_new_weights) {
 
 // ---- What is refused ----------------------------------------------------------------------------
 
-/// The message of the error that `action` throws; its id is checked.
-template <class Action>
-std::string refused(const std::string& id, Action action) {
-  try {
-    action();
-  } catch (const InvalidArgument& error) {
-    EXPECT_EQ(error.id(), id) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "not refused: " << id;
-  return "";
-}
+using tessera::testing::refused;
 
 TEST(GfnnErrors, configurations_that_cannot_be) {
   const double nan = std::numeric_limits<double>::quiet_NaN();

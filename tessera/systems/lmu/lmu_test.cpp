@@ -229,6 +229,9 @@ TEST(LmuModes, the_future_does_not_reach_the_past) {
 
 TEST(LmuModes, streams_continue_whole_sequences) {
   const std::vector<Json> variants = {parallel({{"mode", "fft"}}),
+                                      // One memory: the output map folds into the kernel.
+                                      parallel({{"mode", "fft"}, {"memory_dim", 1}}),
+                                      parallel({{"memory_dim", 1}, {"input_to_hidden", false}}),
                                       parallel({{"mode", "chunked"}}),
                                       parallel({{"mode", "recurrent"}, {"num_layers", 2}}),
                                       {{"variant", "original"},

@@ -5,23 +5,13 @@
 
 #include <string>
 
-#include "tessera/core/error.h"
+#include "tessera/core/refused.h"
 #include "tessera/systems/ugs/search.h"
 
 /// For tests: small directed graphs, and what a refusal says.
 namespace tessera::ugs::testing {
 
-template <class Action>
-std::string refused(const std::string& id, Action action) {
-  try {
-    action();
-  } catch (const InvalidArgument& error) {
-    EXPECT_EQ(error.id(), id) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "not refused: " << id;
-  return "";
-}
+using tessera::testing::refused;
 
 struct Example {
   static constexpr int64_t kNodes = 17, kEdges = 70, kFeatures = 9;

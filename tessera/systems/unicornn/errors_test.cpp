@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "tessera/core/error.h"
+#include "tessera/core/refused.h"
 #include "tessera/systems/unicornn/losses.h"
 #include "tessera/systems/unicornn/procedures.h"
 #include "tessera/systems/unicornn/test_models.h"
@@ -17,18 +17,7 @@ using testing::draw;
 using testing::model_of;
 using testing::small;
 
-/// The message of the error that `action` throws; its id is checked.
-template <class Action>
-std::string refused(const std::string& id, Action action) {
-  try {
-    action();
-  } catch (const InvalidArgument& error) {
-    EXPECT_EQ(error.id(), id) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "not refused: " << id;
-  return "";
-}
+using tessera::testing::refused;
 
 std::string config_refused(const std::string& id, const Json& values) {
   return refused(id, [&] { config_of(values); });

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include "tessera/core/rng.h"
+#include "tessera/ops/sparse_matrix.h"
 #include "tessera/systems/ugs/link.h"
 #include "tessera/systems/ugs/model.h"
 
@@ -51,11 +52,11 @@ class WholeGraph : public Task {
  protected:
   WholeGraph(const data::GraphData& graph, const at::Tensor& edges, bool self_loops,
              at::ScalarType dtype) {
-    const at::Tensor rows = data::row_normalized(graph.features).to_sparse_csr();
+    const ops::SparseMatrix rows = ops::compress(data::row_normalized(graph.features));
     const at::Tensor nodes = at::arange(graph.num_nodes(), at::kLong);
-    inputs_ = {{"x_indptr", rows.crow_indices()},
-               {"x_columns", rows.col_indices()},
-               {"x_values", rows.values().to(dtype)},
+    inputs_ = {{"x_indptr", rows.row_ptr},
+               {"x_columns", rows.col},
+               {"x_values", rows.value.to(dtype)},
                {"edge_index", self_loops ? at::cat({edges, at::stack({nodes, nodes})}, 1) : edges}};
   }
 

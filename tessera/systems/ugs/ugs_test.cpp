@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "tessera/ops/sparse_matrix.h"
 #include "tessera/systems/ugs/procedures.h"
 #include "tessera/systems/ugs/test_inputs.h"
 
@@ -80,16 +81,14 @@ TEST(UgsNetworks, messages_of_gcn_flow_from_row_0_to_row_1_and_degrees_are_of_ro
 TEST(UgsNetworks, sparse_features_equal_dense_ones) {
   const Example it;
   const at::Tensor x = it.x * (it.x > 0.3);
-  const at::Tensor rows = x.to_sparse_csr();
+  const ops::SparseMatrix rows = ops::compress(x);
   for (const char* name : {"gcn", "gin", "gat", "resgcn"}) {
     SCOPED_TRACE(name);
     const auto model = small_model(name);
     const TensorMap common = {{"edge_index", it.edges}};
     TensorMap dense = common, sparse = common;
     dense.set("x", x);
-    sparse.merge({{"x_indptr", rows.crow_indices()},
-                  {"x_columns", rows.col_indices()},
-                  {"x_values", rows.values()}});
+    sparse.merge({{"x_indptr", rows.row_ptr}, {"x_columns", rows.col}, {"x_values", rows.value}});
     const std::string output = std::string(name) == "resgcn" ? "log_probs" : "logits";
     const at::Tensor a = model->run(dense).at(output), b = model->run(sparse).at(output);
     expect_close(a, b);

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "tessera/ops/sparse_matrix.h"
 #include "tessera/systems/ugs/search.h"
 
 namespace tessera::ugs {
@@ -72,10 +73,10 @@ WorkloadInstance instance(const Shape& shape) {
   x.index_put_({draw(shape.nodes, shape.draws), draw(shape.features, shape.draws)},
                at::ones({shape.draws}), /*accumulate=*/true);
   x /= x.sum(1, /*keepdim=*/true).clamp_min(1);
-  const at::Tensor rows = x.to_sparse_csr();
-  const TensorMap inputs = {{"x_indptr", rows.crow_indices()},
-                            {"x_columns", rows.col_indices()},
-                            {"x_values", rows.values()},
+  const ops::SparseMatrix rows = ops::compress(x);
+  const TensorMap inputs = {{"x_indptr", rows.row_ptr},
+                            {"x_columns", rows.col},
+                            {"x_values", rows.value},
                             {"edge_index", edges}};
   TensorMap train_inputs = inputs;
   train_inputs.set("target", draw(shape.classes, shape.nodes));

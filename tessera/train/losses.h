@@ -11,9 +11,8 @@ namespace tessera::train {
 ///   mse, l1                  mean over all entries of prediction − target
 ///   bce                      mean binary cross-entropy of probabilities
 ///   bce_sum                  the same summed over all entries
-///   cross_entropy            mean over targets (int64 classes) of logits whose last axis is
-///   classes cross_entropy_selected   the same over the targets where the bool input `selected` is
-///   true
+///   cross_entropy            mean over targets (int64 classes) of logits, classes on the last axis
+///   cross_entropy_selected   the same over the targets where the bool input `selected` is true
 /// The target is the input `target`, `targets`, `label`, `labels` or `y` (for bce also `adj`); the
 /// prediction is the only output, or the first of `pred`, `logits`, `adj_pred`, `output`, `y`, `x`.
 /// Optional keys "output" and "target" name them.

@@ -27,7 +27,7 @@ target_link_options(tessera_options INTERFACE -Wl,--disable-new-dtags)
 function(tessera_skip_precompiled)
   set(sources ${ARGN})
   list(FILTER sources INCLUDE REGEX
-       "/io/[a-z0-9_]*\\.cpp$|/core/(config|document|error|paths|text)(_test)?\\.cpp$")
+       "/io/[a-z0-9_]*\\.cpp$|/core/(config|document|error|fmt|paths|text)(_test)?\\.cpp$")
   list(FILTER sources EXCLUDE REGEX "/io/tensor_file")
   set_source_files_properties(${sources} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
 endfunction()

@@ -17,7 +17,6 @@ namespace tessera::train {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr std::chrono::milliseconds kBetweenDisplays{100};
 
 /// Restores the model's mode and a generator's state.
 class EvaluationGuard {

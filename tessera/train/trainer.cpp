@@ -26,7 +26,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kBetweenDisplays{100};
 // Losses wait on the device and are read together: one wait for the device instead of this many.
 constexpr size_t kMaxPendingLosses = 64;
 

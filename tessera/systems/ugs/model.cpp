@@ -5,16 +5,13 @@
 #include <cmath>
 
 #include "tessera/core/error.h"
+#include "tessera/systems/ugs/refuse.h"
 
 namespace tessera::ugs {
 namespace {
 
 // Beyond this the dense propagation matrix is an output that nobody asked for.
 constexpr int64_t kLargestDense = 512;
-
-[[noreturn]] void refuse(const std::string& rule, const std::string& got, const char* id) {
-  fail<InvalidArgument>({.where = "ugs", .rule = rule, .got = got, .id = id});
-}
 
 void xavier(const at::Tensor& weight) {
   const at::NoGradGuard no_grad;

@@ -33,7 +33,11 @@ std::vector<std::string> recipe_settings(const Arguments& arguments) {
 }
 
 void use_threads(const Arguments& arguments, int otherwise) {
-  set_threads(static_cast<int>(arguments.integer("threads", otherwise, 0)));
+  // The bounds of run.threads.
+  train::RunConfig run;
+  read_config(run, {{"threads", arguments.integer("threads", otherwise, 0)}}, "run",
+              {{"run.threads", "--threads"}});
+  set_threads(static_cast<int>(run.threads));
   set_deterministic(true);
 }
 

@@ -1,4 +1,7 @@
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/library.h>
+
+#include "tessera/ops/autocast.h"
 
 // Every operator's schema, in alphabetical order. Python sees them as torch.ops.tessera.<name>.
 
@@ -142,3 +145,19 @@ TORCH_LIBRARY(tessera, m) {
       "Tensor z_n, bool[6] needs, " TESSERA_UNICORNN_ARGUMENTS
       ") -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
 }
+
+// In this file because static objects of one file are made in their order: the names are there.
+namespace {
+
+void register_autocast(torch::Library& library) {
+  for (const c10::OperatorName& op : c10::Dispatcher::singleton().getAllOpNames()) {
+    if (op.getNamespace() != "tessera") continue;
+    library.impl(op.name.c_str(),
+                 torch::CppFunction::makeFromBoxedFunction<&tessera::ops::autocast_to_float32>());
+  }
+}
+
+}  // namespace
+
+TORCH_LIBRARY_IMPL(tessera, AutocastCPU, m) { register_autocast(m); }
+TORCH_LIBRARY_IMPL(tessera, AutocastCUDA, m) { register_autocast(m); }

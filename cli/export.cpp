@@ -19,17 +19,16 @@ constexpr std::string_view kProgram =
 #include <string>
 
 #include "tessera/io/tensor_file.h"
+#include "tessera/train/masked_model.h"
 #include "tessera/train/precision.h"
 #include "tessera/train/recipe.h"
 
 int main(int, char** words) {
   const std::string bundle = words[1];
   const tessera::train::Recipe recipe = tessera::train::load_recipe(bundle + "/config.toml");
-  const auto model = tessera::train::make_model(recipe);
   const auto weights = tessera::io::read_tensor_file(bundle + "/model.safetensors",
                                                      tessera::io::Storage::kCopied);
-  tessera::load_weights(*model, weights.tensors);
-  model->eval();
+  const auto model = tessera::train::make_trained_model(recipe, weights.tensors);
   const auto input = tessera::io::read_tensor_file(words[2]);
   tessera::io::write_tensor_file(words[3],
                                  tessera::train::predict(*model, input.tensors, recipe.run));

@@ -53,7 +53,7 @@ def causal_convolution(u, kernel):
 def egcl(h, x, edges: EdgeList, edge_attr=None, edge_weight=None, *, edge_w1, edge_b1, edge_w2,
          edge_b2, att_w=None, att_b=None, coord_w1=None, coord_b1=None, coord_w2=None, **options):
     """The edge pass of an E(n)-equivariant layer (tessera/ops/egcl.h): returns (agg, x_delta).
-    options: activation, coord_norm, coord_tanh, coord_mean, coord_clamp."""
+    options: activation, coord_norm, coord_tanh, coord_mean, coord_clamp, weigh_coords."""
     return torch.ops.tessera.egcl(h, x, *edges, edge_attr, edge_weight, edge_w1, edge_b1, edge_w2,
                                   edge_b2, att_w, att_b, coord_w1, coord_b1, coord_w2, **options)
 

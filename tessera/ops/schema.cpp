@@ -15,7 +15,7 @@
   "Tensor? edge_weight, Tensor edge_w1, Tensor edge_b1, Tensor edge_w2, Tensor edge_b2, " \
   "Tensor? att_w, Tensor? att_b, Tensor? coord_w1, Tensor? coord_b1, Tensor? coord_w2, "  \
   "str activation=\"silu\", str coord_norm=\"none\", bool coord_tanh=False, "             \
-  "bool coord_mean=True, float? coord_clamp=None"
+  "bool coord_mean=True, float? coord_clamp=None, bool weigh_coords=False"
 
 #define TESSERA_GRID_LINEAR_ARGUMENTS \
   "Tensor x, Tensor weight, Tensor? bias, Tensor node_index, Tensor node_weight"

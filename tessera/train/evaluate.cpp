@@ -11,6 +11,7 @@
 
 #include "tessera/core/error.h"
 #include "tessera/io/checkpoint_store.h"
+#include "tessera/train/masked_model.h"
 #include "tessera/train/precision.h"
 #include "tessera/train/run_folder.h"
 #include "tessera/train/train_state.h"
@@ -112,10 +113,7 @@ std::shared_ptr<Model> load_run_model(const Recipe& recipe, const std::string& r
                    .next = "Train it first: tessera train --resume " + run_folder,
                    .id = "T-RUN-07"});
   }
-  std::shared_ptr<Model> model = make_model(recipe);
-  load_weights(*model, best_weights(checkpoint->path));
-  model->eval();
-  return model;
+  return make_trained_model(recipe, best_weights(checkpoint->path));
 }
 
 }  // namespace tessera::train

@@ -69,6 +69,11 @@ Masks UgsModel::masks() const {
       .weights = network_->masked_weights(), .edge_soft = edges_.soft, .edge_hard = edges_.hard};
 }
 
+std::string UgsModel::edge_weight_input() const {
+  const bool takes_any = config_.model == "gcn" || config_.model == "gin";
+  return takes_any && config_.num_edges == 0 ? "edge_mask_train" : "";
+}
+
 void UgsModel::set_masks_trained(bool trained) {
   const Masks it = masks();
   for (const MaskedWeight& weight : it.weights) at::Tensor(weight.soft).requires_grad_(trained);

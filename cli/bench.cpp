@@ -1,9 +1,11 @@
 #include "bench/harness.h"
 
+#include <filesystem>
 #include <iostream>
 
 #include "cli/output.h"
 #include "cli/verbs.h"
+#include "tessera/core/error.h"
 #include "tessera/io/file.h"
 
 namespace tessera::cli {
@@ -18,6 +20,13 @@ int bench(const Arguments& arguments) {
   bench::BenchOptions options;
   options.patterns = arguments.positional();
   options.peers = arguments.get("peers");
+  if (arguments.has("peers") && !std::filesystem::is_directory(options.peers)) {
+    fail<InvalidArgument>({.where = "bench",
+                           .rule = "--peers is the folder of the peers' checkouts",
+                           .got = "no folder at \"" + options.peers + "\"",
+                           .next = "bench/peers/README.md says what lies there.",
+                           .id = "T-CLI-21"});
+  }
   options.peer_scripts = arguments.get("peer-scripts");
   options.python = arguments.get("python", TESSERA_PYTHON);
   options.threads = threads;

@@ -11,7 +11,7 @@ namespace tessera::cli {
 namespace {
 
 // A case is too small for more to pay.
-constexpr int kThreads = 1;
+constexpr int kCaseThreads = 1;
 
 Json to_json(const cases::CaseReport& report) {
   Json tensors = Json::array();
@@ -65,7 +65,7 @@ void print(const cases::CaseReport& report, bool is_quiet) {
 }  // namespace
 
 int case_check(const Arguments& arguments) {
-  use_threads(arguments, kThreads);
+  use_threads(arguments, kCaseThreads);
   const at::Device device = device_argument(arguments);
   Json reports = Json::array();
   size_t failures = 0;
@@ -97,7 +97,7 @@ int case_run(const Arguments& arguments) {
     fail<InvalidArgument>(
         {.where = "case run", .rule = "needs --out FILE", .got = "none", .id = "T-CLI-04"});
   }
-  use_threads(arguments, kThreads);
+  use_threads(arguments, kCaseThreads);
   const cases::CaseFile it = cases::read_case(arguments.positional().at(0));
   const TensorMap result = cases::run_case(it, device_argument(arguments));
   io::write_tensor_file(arguments.get("out"), result,

@@ -118,12 +118,13 @@ int data_get(const Arguments& arguments) {
 
 int data_check(const Arguments& arguments) {
   const std::string root = data_root(arguments);
-  int code = 0;
+  int code = 0, checked = 0;
   for (const DataSet& set : chosen(arguments.positional())) {
     for (const data::RemoteFile& file : set.source->files) {
       // Without names only what is here is checked: nobody has every data set.
       const bool is_here = data::state_of(file, root) == data::FileState::kPresent;
       if (arguments.positional().empty() && !is_here) continue;
+      ++checked;
       try {
         const bool has_hash = data::check_file(file, root);
         line("ok    {}/{}{}", root, file.path, has_hash ? "" : " (no SHA-256 to compare with)");
@@ -133,6 +134,7 @@ int data_check(const Arguments& arguments) {
       }
     }
   }
+  if (checked == 0) line("No data set is at {}. `tessera data get NAME` fetches one.", root);
   return code;
 }
 

@@ -3,6 +3,7 @@
 #include "cli/output.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
+#include "tessera/train/evaluate.h"
 
 namespace tessera::cli {
 
@@ -11,22 +12,21 @@ int eval(const Arguments& arguments) {
   const train::Recipe& recipe = trained.recipe;
   const Split split = split_of(arguments.get("split", "test"));
   const auto task = train::make_task(recipe, data_root(arguments));
-  const int64_t usual =
-      recipe.train.eval_batch_size > 0 ? recipe.train.eval_batch_size : recipe.train.batch_size;
-  const Metrics metrics =
-      train::evaluate(*trained.model, *task, split, arguments.integer("batch-size", usual, 1),
-                      static_cast<uint64_t>(recipe.train.seed));
+  train::EvaluateOptions options = train::evaluate_options(recipe);
+  options.batch_size = arguments.integer("batch-size", options.batch_size, 1);
+  const Metrics metrics = train::evaluate(*trained.model, *task, split, options);
   if (arguments.has("json")) {
     Json values = Json::object();
     for (const auto& [name, value] : metrics) values[name] = value;
     put_json(Json{{"recipe", recipe.name},
                   {"split", name_of(split)},
                   {"examples", task->size(split)},
+                  {"dtype", recipe.run.dtype},
                   {"metrics", values}});
     return 0;
   }
-  line("{} on {} ({} examples): {}", recipe.name, name_of(split), task->size(split),
-       train::describe_metrics(metrics));
+  line("{} on {} ({} examples, {}): {}", recipe.name, name_of(split), task->size(split),
+       recipe.run.dtype, train::describe_metrics(metrics));
   return 0;
 }
 

@@ -1,5 +1,3 @@
-#include <ATen/ATen.h>
-
 #include <filesystem>
 
 #include "cli/output.h"
@@ -8,6 +6,7 @@
 #include "tessera/core/error.h"
 #include "tessera/io/file.h"
 #include "tessera/io/tensor_file.h"
+#include "tessera/train/precision.h"
 
 namespace tessera::cli {
 namespace {
@@ -17,24 +16,22 @@ namespace fs = std::filesystem;
 constexpr std::string_view kProgram =
     R"(// Loads the bundle in this folder and runs its model on a file of named tensors:
 //   predict BUNDLE INPUT.safetensors OUTPUT.safetensors
-#include <ATen/ATen.h>
-
 #include <string>
 
 #include "tessera/io/tensor_file.h"
+#include "tessera/train/masked_model.h"
+#include "tessera/train/precision.h"
 #include "tessera/train/recipe.h"
 
 int main(int, char** words) {
   const std::string bundle = words[1];
   const tessera::train::Recipe recipe = tessera::train::load_recipe(bundle + "/config.toml");
-  const auto model = tessera::train::make_model(recipe);
   const auto weights = tessera::io::read_tensor_file(bundle + "/model.safetensors",
                                                      tessera::io::Storage::kCopied);
-  tessera::load_weights(*model, weights.tensors);
-  model->eval();
-  const at::NoGradGuard no_grad;
+  const auto model = tessera::train::make_trained_model(recipe, weights.tensors);
   const auto input = tessera::io::read_tensor_file(words[2]);
-  tessera::io::write_tensor_file(words[3], model->run(input.tensors));
+  tessera::io::write_tensor_file(words[3],
+                                 tessera::train::predict(*model, input.tensors, recipe.run));
 }
 )";
 
@@ -65,9 +62,7 @@ int export_bundle(const Arguments& arguments) {
   const int64_t count = std::min({int64_t{4}, recipe.train.batch_size, task->size(Split::kTest)});
   for (int64_t i = 0; i < count; ++i) examples.push_back(i);
   const TensorMap batch = task->batch(examples, context);
-  const at::NoGradGuard no_grad;
-  const TensorMap outputs =
-      trained.model->run(batch.to(train::device_of(recipe.run), train::dtype_of(recipe.run)));
+  const TensorMap outputs = train::predict(*trained.model, batch, recipe.run);
 
   fs::create_directories(out / "example");
   io::write_atomically((out / "config.toml").string(), write_toml(train::to_json(recipe)));

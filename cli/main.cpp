@@ -36,6 +36,13 @@ Internal internal(std::string_view where, const std::string& message) {
   return Internal("T-INT-01", format({.where = where, .rule = message, .id = "T-INT-01"}));
 }
 
+Io out_of_memory(const std::string& message) {
+  return Io("T-IO-90", format({.where = "memory",
+                               .rule = message,
+                               .next = "Try a smaller train.batch_size or a smaller model.",
+                               .id = "T-IO-90"}));
+}
+
 int dispatch(std::vector<std::string> words) {
   if (words.empty()) {
     fmt::print(stderr, "{}", overview());
@@ -73,19 +80,22 @@ int run(std::vector<std::string> words) {
   } catch (const Error& error) {
     return report(error);
   } catch (const std::bad_alloc&) {
-    return report(Io("T-IO-90", format({.where = "tessera",
-                                        .rule = "the memory of this machine is used up",
-                                        .next = "Try a smaller train.batch_size.",
-                                        .id = "T-IO-90"})));
+    return report(out_of_memory("the memory of this machine is used up"));
   } catch (const c10::OutOfMemoryError& error) {
-    return report(Io("T-IO-90", format({.where = "torch",
-                                        .rule = first_line(error.what_without_backtrace()),
-                                        .next = "Try a smaller train.batch_size.",
-                                        .id = "T-IO-90"})));
+    return report(out_of_memory(first_line(error.what_without_backtrace())));
   } catch (const c10::Error& error) {
-    return report(internal("torch", first_line(error.what_without_backtrace())));
+    const std::string message = first_line(error.what_without_backtrace());
+    // torch's allocator of the CPU has no type of its own for this.
+    const size_t place = message.find("DefaultCPUAllocator: ");
+    if (place != std::string::npos) return report(out_of_memory(message.substr(place)));
+    return report(internal("torch", message));
   } catch (const std::filesystem::filesystem_error& error) {
-    return report(Io("T-IO-91", format({.where = "file", .rule = error.what(), .id = "T-IO-91"})));
+    return report(
+        Io("T-IO-91", format({.where = "file",
+                              .rule = "cannot make or read " + error.path1().string(),
+                              .got = error.code().message(),
+                              .next = "Check the path, its permissions and the free space.",
+                              .id = "T-IO-91"})));
   } catch (const std::exception& error) {
     return report(internal("tessera", first_line(error.what())));
   }

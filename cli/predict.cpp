@@ -10,6 +10,7 @@
 #include "tessera/io/file.h"
 #include "tessera/io/tensor_file.h"
 #include "tessera/systems/task_extras.h"
+#include "tessera/train/precision.h"
 
 namespace tessera::cli {
 namespace {
@@ -55,13 +56,14 @@ int predict(const Arguments& arguments) {
   if (packing != ".npz" && packing != ".txt") given = io::read_tensor_file(path).tensors;
   const Trained trained = open_trained(arguments);
   if (packing == ".txt") given = read_lines(path, trained.recipe, data_root(arguments));
-  const at::NoGradGuard no_grad;
-  const TensorMap outputs = trained.model->predict(
-      given.to(train::device_of(trained.recipe.run), train::dtype_of(trained.recipe.run)));
-  io::write_tensor_file(arguments.get("output"), outputs, {{"recipe", trained.recipe.name}});
+  const train::RunConfig& how = trained.recipe.run;
+  const TensorMap outputs = train::predict(*trained.model, given, how);
+  io::write_tensor_file(arguments.get("output"), outputs,
+                        {{"recipe", trained.recipe.name}, {"dtype", how.dtype}});
   for (const auto& [name, tensor] : outputs) {
     line("{} {} {}", name, c10::toString(tensor.scalar_type()), c10::str(tensor.sizes()));
   }
+  line("computed in {}", how.dtype);
   return 0;
 }
 

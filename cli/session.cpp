@@ -7,6 +7,7 @@
 #include "tessera/core/error.h"
 #include "tessera/core/paths.h"
 #include "tessera/core/threads.h"
+#include "tessera/train/masked_model.h"
 
 namespace tessera::cli {
 namespace {
@@ -33,7 +34,11 @@ std::vector<std::string> recipe_settings(const Arguments& arguments) {
 }
 
 void use_threads(const Arguments& arguments, int otherwise) {
-  set_threads(static_cast<int>(arguments.integer("threads", otherwise, 0)));
+  // The bounds of run.threads.
+  train::RunConfig run;
+  read_config(run, {{"threads", arguments.integer("threads", otherwise, 0)}}, "run",
+              {{"run.threads", "--threads"}});
+  set_threads(static_cast<int>(run.threads));
   set_deterministic(true);
 }
 
@@ -61,9 +66,8 @@ Trained open_trained(const Arguments& arguments) {
   if (has_weights || (is_run && fs::exists(bundled))) {
     const std::string file = has_weights ? arguments.get("weights") : bundled.string();
     const WeightFile weights = read_weights(file);
-    trained.model = train::make_model(trained.recipe);
-    load_weights(*trained.model,
-                 to_ours(weights.tensors, *trained.recipe.system, *trained.recipe.model));
+    trained.model = train::make_trained_model(
+        trained.recipe, to_ours(weights.tensors, *trained.recipe.system, *trained.recipe.model));
   } else if (is_run) {
     trained.model = train::load_run_model(trained.recipe, source);
   } else {
@@ -73,7 +77,6 @@ Trained open_trained(const Arguments& arguments) {
                            .next = "Give --weights FILE, or the folder of a run.",
                            .id = "T-CLI-03"});
   }
-  trained.model->eval();
   return trained;
 }
 

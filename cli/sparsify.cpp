@@ -9,15 +9,31 @@
 namespace tessera::cli {
 namespace {
 
-double rate_of(const std::string& text) {
+double number(const Arguments& arguments, const std::string& option, double otherwise) {
+  if (!arguments.has(option)) return otherwise;
+  const std::string text = arguments.get(option);
   double value = 0;
   const char* end = text.data() + text.size();
   const auto result = std::from_chars(text.data(), end, value);
   if (result.ec != std::errc() || result.ptr != end) {
-    fail<InvalidArgument>(
-        {.where = "sparsify", .rule = "--rate is a number", .got = text, .id = "T-SPARSE-03"});
+    fail<InvalidArgument>({.where = "sparsify",
+                           .rule = "--" + option + " is a number",
+                           .got = text,
+                           .id = "T-SPARSE-03"});
   }
   return value;
+}
+
+train::PruneBy method(const Arguments& arguments) {
+  const std::string name = arguments.get("method", "magnitude");
+  if (name == "ugs") return train::PruneBy::kLearnedMask;
+  return name == "random" ? train::PruneBy::kRandom : train::PruneBy::kMagnitude;
+}
+
+/// "       18   90.0 %"
+std::string left(int64_t count, int64_t of) {
+  return fmt::format("{:>10}  {:>5.1f} %", count,
+                     100.0 * static_cast<double>(count) / static_cast<double>(of));
 }
 
 }  // namespace
@@ -27,21 +43,26 @@ int sparsify(const Arguments& arguments) {
   const std::string& name = arguments.positional().at(0);
   train::SilentObserver silent;
   train::TerminalObserver terminal(name);
-  train::SparsifyOptions options{.rounds = arguments.integer("rounds", 5, 0),
-                                 .prune_rate = rate_of(arguments.get("rate", "0.2")),
+  train::SparsifyOptions options{.by = method(arguments),
+                                 .rounds = arguments.integer("rounds", 5, 0),
+                                 .prune_rate = number(arguments, "rate", 0.2),
+                                 .edge_prune_rate = number(arguments, "edge-rate", 0),
                                  .out = arguments.get("out", ""),
                                  .data_root = arguments.get("data"),
                                  .observer = &terminal};
+  options.masks.weight_l1 = number(arguments, "l1", options.masks.weight_l1);
+  options.masks.edge_l1 = number(arguments, "edge-l1", options.masks.edge_l1);
   if (arguments.has("quiet")) options.observer = &silent;
   train::load_recipe(name, settings);  // refused before the table begins
-  line("{:>5}  {:>10}  {:>7}  test", "round", "weights", "left");
-  train::sparsify(
-      [&] { return train::load_recipe(name, settings); }, options,
-      [](const train::SparsifyRound& round) {
-        line("{:>5}  {:>10}  {:>5.1f} %  {}", round.round, round.left,
-             100.0 * static_cast<double>(round.left) / static_cast<double>(round.weights),
-             train::describe_metrics(round.test));
-      });
+  const bool has_edges = options.edge_prune_rate > 0;
+  line("round  {}   weights     left  test", has_edges ? "     edges     left " : "");
+  train::sparsify([&] { return train::load_recipe(name, settings); }, options,
+                  [&](const train::SparsifyRound& round) {
+                    line("{:>5}  {}{}  {}", round.round,
+                         has_edges ? left(round.edges_left, round.edges) + "  " : "",
+                         left(round.weights_left, round.weights),
+                         train::describe_metrics(round.test));
+                  });
   return 0;
 }
 

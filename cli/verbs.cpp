@@ -93,12 +93,22 @@ std::vector<Verb> make_verbs() {
        1,
        1,
        Complete::kRecipe,
-       "Search lottery tickets among a model's weights",
+       "Search lottery tickets among a model's weights, and a graph's edges",
        "Trains the recipe, prunes the smallest weights of all its matrices by one threshold, goes "
-       "back to the first weights, and repeats; one line a round. Rounds that lie in --out already "
-       "are read. Graph networks prune edges too in the recipes of ugs.",
+       "back to the first weights, and repeats; one line a round. With --edge-rate the edges of "
+       "the "
+       "graph go likewise, in graph networks that take a weight for each edge, where all examples "
+       "have the same ones. Method ugs trains masks of both before each round, as long as the "
+       "recipe says. Rounds that lie in --out already are read; `eval` and `predict` take them.",
        {{"rounds", "N", "pruning rounds after the first training; 5 by default"},
+        {.name = "method",
+         .value = "NAME",
+         .help = "what prunes: trained weights, learned masks or chance; magnitude by default",
+         .one_of = {"magnitude", "ugs", "random"}},
         {"rate", "P", "share of the remaining weights that a round prunes; 0.2 by default"},
+        {"edge-rate", "P", "share of the remaining edges; 0, none, by default"},
+        {"l1", "X", "penalty of the masks of weights; 1e-4 by default"},
+        {"edge-l1", "X", "penalty of the masks of edges; 1e-4 by default"},
         {"out", "DIR", "keep the rounds' run folders here", Complete::kFolder},
         {"quiet", "", "no progress"},
         kSet,

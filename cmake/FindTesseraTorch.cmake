@@ -39,7 +39,6 @@ endif()
 add_library(tessera::torch INTERFACE IMPORTED GLOBAL)
 target_include_directories(tessera::torch SYSTEM INTERFACE
   "${TESSERA_TORCH_ROOT}/include" "${TESSERA_TORCH_ROOT}/include/torch/csrc/api/include")
-target_compile_definitions(tessera::torch INTERFACE FMT_HEADER_ONLY)
 # Wheels up to 2.6 used the old string ABI; every supported one uses the new.
 foreach(lib torch torch_cpu c10)
   find_library(TESSERA_LIB_${lib} ${lib} PATHS "${TESSERA_TORCH_ROOT}/lib" NO_DEFAULT_PATH REQUIRED)

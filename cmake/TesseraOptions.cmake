@@ -27,9 +27,26 @@ target_link_options(tessera_options INTERFACE -Wl,--disable-new-dtags)
 function(tessera_skip_precompiled)
   set(sources ${ARGN})
   list(FILTER sources INCLUDE REGEX
-       "/io/[a-z0-9_]*\\.cpp$|/core/(config|document|error|paths|text)(_test)?\\.cpp$")
+       "/io/[a-z0-9_]*\\.cpp$|/core/(config|document|error|fmt|paths|text)(_test)?\\.cpp$")
   list(FILTER sources EXCLUDE REGEX "/io/tensor_file")
   set_source_files_properties(${sources} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+endfunction()
+
+# A build from nothing takes several files of a folder at a time: the headers of torch and what they
+# instantiate cost most files more than their own lines. What is local to a file needs a name of its own
+# in its folder then. The operators stay apart: each is a large file already, and their names repeat.
+function(tessera_unite target)
+  if(NOT TESSERA_UNITY)
+    return()
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
+  get_target_property(sources ${target} SOURCES)
+  foreach(source IN LISTS sources)
+    get_source_file_property(is_apart "${source}" SKIP_PRECOMPILE_HEADERS)
+    if(is_apart OR source MATCHES "/ops/|/core/fmt|/systems/[a-z_]*_test" OR source MATCHES "TARGET_OBJECTS")
+      set_source_files_properties("${source}" PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    endif()
+  endforeach()
 endfunction()
 
 # Lets an executable use the library's precompiled header, which gcc takes only under the same macros
@@ -104,5 +121,6 @@ function(tessera_add_test name)
   target_link_libraries(${name} PRIVATE tessera_lib tessera_options GTest::gtest GTest::gtest_main
     ZLIB::ZLIB PNG::PNG JPEG::JPEG Threads::Threads)
   tessera_share_precompiled(${name})
+  tessera_unite(${name})
   add_test(NAME ${name} COMMAND ${name})
 endfunction()

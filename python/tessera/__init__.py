@@ -7,9 +7,10 @@ from typing import NamedTuple
 import torch
 
 __all__ = [
-    "EdgeList", "SparseMatrix", "causal_convolution", "compress", "edge_softmax", "egcl", "lmu_cell",
-    "lmu_chunked", "lmu_final_state", "load_library", "masked_propagate", "perceptron", "sort_edges",
-    "sparse_linear", "unicornn_recurrence",
+    "EdgeList", "Model", "SparseMatrix", "aggregated_conv2d", "causal_convolution", "compress",
+    "edge_softmax", "egcl", "grid_linear", "grid_weights", "if_neuron", "lmu_cell", "lmu_chunked",
+    "lmu_final_state", "load_library", "load_run", "masked_propagate", "mmse_threshold_search", "nn",
+    "perceptron", "relu_dropout", "sort_edges", "sparse_conv2d", "sparse_linear", "unicornn_recurrence",
 ]
 
 
@@ -52,7 +53,7 @@ def causal_convolution(u, kernel):
 def egcl(h, x, edges: EdgeList, edge_attr=None, edge_weight=None, *, edge_w1, edge_b1, edge_w2,
          edge_b2, att_w=None, att_b=None, coord_w1=None, coord_b1=None, coord_w2=None, **options):
     """The edge pass of an E(n)-equivariant layer (tessera/ops/egcl.h): returns (agg, x_delta).
-    options: activation, coord_norm, coord_tanh, coord_mean, coord_clamp."""
+    options: activation, coord_norm, coord_tanh, coord_mean, coord_clamp, weigh_coords."""
     return torch.ops.tessera.egcl(h, x, *edges, edge_attr, edge_weight, edge_w1, edge_b1, edge_w2,
                                   edge_b2, att_w, att_b, coord_w1, coord_b1, coord_w2, **options)
 
@@ -126,3 +127,53 @@ def unicornn_recurrence(q, w, c, y0=None, z0=None, *, dt, alpha=0.0, mask=None, 
     (tessera/ops/unicornn_recurrence.h): returns (y, y_n, z_n). Its backward rebuilds the states
     instead of keeping them."""
     return torch.ops.tessera.unicornn_recurrence(q, w, c, y0, z0, mask, dt, alpha, sequence)
+
+
+def aggregated_conv2d(x, gates, weight, align=None, bias=None, *, stride=1, padding=0, dilation=1,
+                      groups=1):
+    """A convolution whose kernel is a gated sum of E sources, another for each sample of x
+    (B, I, H, W) (tessera/ops/aggregated_conv2d.h). gates: (B, E) or (1, E)."""
+    return torch.ops.tessera.aggregated_conv2d(x, gates, weight, align, bias, stride, padding, dilation,
+                                               groups)
+
+
+def grid_weights(g, sizes, low, high, periodic=None, *, interpolation="cubic", boundary="clamp"):
+    """The nodes that coordinates g (B, D) blend on a grid, and their weights
+    (tessera/ops/grid_weights.h): (index, weight), both (B, S). One entry an axis in the lists."""
+    periodic = [int(p) for p in periodic or [False] * len(sizes)]
+    return torch.ops.tessera.grid_weights(g, list(sizes), [float(v) for v in low],
+                                          [float(v) for v in high], periodic, interpolation, boundary)
+
+
+def grid_linear(x, weight, bias, index, node_weight):
+    """A linear map blended of several nodes' for each sample (tessera/ops/grid_linear.h). weight:
+    (K, out, in), bias: (K, out) or None; index and node_weight as grid_weights gives them."""
+    return torch.ops.tessera.grid_linear(x, weight, bias, index, node_weight)
+
+
+def if_neuron(current, threshold, potential=None, *, steps, shift_steps=0, constant=False, sum=False,
+              membranes=False):
+    """Integrate-and-fire neurons over all steps of time (tessera/ops/if_neuron.h): (spikes,
+    membranes), the latter empty unless asked for. Not differentiable."""
+    return torch.ops.tessera.if_neuron(current, threshold, potential, steps, shift_steps, constant, sum,
+                                       membranes)
+
+
+def mmse_threshold_search(a, steps, *, channel_wise=False):
+    """The clip of a uniform quantiser with `steps` steps that has the least squared error on a
+    (tessera/ops/mmse_threshold_search.h): (threshold, candidates, scores)."""
+    return torch.ops.tessera.mmse_threshold_search(a, steps, channel_wise)
+
+
+def relu_dropout(x, p, seed):
+    """dropout(relu(x)) with the mask that `seed` draws, in one pass (tessera/ops/relu_dropout.h)."""
+    return torch.ops.tessera.relu_dropout(x, p, seed)
+
+
+def sparse_conv2d(x, packed, bias=None, *, stride=1, padding=0):
+    """Convolution of mostly zero maps with a packed kernel (tessera/ops/sparse_conv2d.h)."""
+    return torch.ops.tessera.sparse_conv2d(x, packed, bias, stride, padding)
+
+
+from . import nn  # noqa: E402  (after the functions that its modules call)
+from .model import Model, load_run  # noqa: E402

@@ -57,6 +57,7 @@ OPTIONS = [
     {},
     {"coord_norm": "plus_one", "coord_tanh": True},
     {"coord_mean": False, "coord_clamp": 0.05},
+    {"coord_clamp": 0.05, "weigh_coords": True},
     {"activation": "leaky_relu"},
 ]
 PARTS = [

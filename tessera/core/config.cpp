@@ -64,6 +64,7 @@ void check_range(double value, const Place& place) {
   const FieldInfo& info = place.info;
   const bool is_low = info.min_exclusive ? value <= info.min : value < info.min;
   if (std::isnan(value)) place.refuse("is a number", "nan");
+  if (std::isinf(value)) place.refuse("is a finite number", value > 0 ? "inf" : "-inf");
   if ((std::isfinite(info.min) && is_low) || value > info.max) {
     place.refuse("must be " + range_text(info), shortest(value));
   }

@@ -7,7 +7,8 @@
 namespace tessera::data {
 namespace {
 
-[[noreturn]] void bad(const std::string& where, const std::string& rule, const std::string& got) {
+[[noreturn]] void bad_graph(const std::string& where, const std::string& rule,
+                            const std::string& got) {
   fail<BadFile>({.where = where, .rule = rule, .got = got, .id = "T-GRAPH-01"});
 }
 
@@ -17,8 +18,8 @@ void check_range(const std::string& where, const at::Tensor& values, int64_t end
   const auto [low, high] = values.aminmax();
   const int64_t least = low.item<int64_t>(), most = high.item<int64_t>();
   if (least >= 0 && most < end) return;
-  bad(where, name + " must lie in [0, " + std::to_string(end) + ")",
-      std::to_string(least < 0 ? least : most));
+  bad_graph(where, name + " must lie in [0, " + std::to_string(end) + ")",
+            std::to_string(least < 0 ? least : most));
 }
 
 }  // namespace
@@ -44,18 +45,18 @@ at::Tensor with_self_loops(const at::Tensor& edges, int64_t num_nodes) {
 void check_graph(const GraphData& graph, const std::string& where) {
   const int64_t nodes = graph.num_nodes();
   if (!graph.features.isfinite().all().item<bool>())
-    bad(where, "features must be finite", "others");
+    bad_graph(where, "features must be finite", "others");
   check_range(where, graph.edges, nodes, "edges");
   const at::Tensor keys = graph.edges[0] * nodes + graph.edges[1];
   if (std::get<0>(at::_unique(keys)).numel() != keys.numel()) {
-    bad(where, "an edge must be listed once", "a duplicate");
+    bad_graph(where, "an edge must be listed once", "a duplicate");
   }
   if (graph.labels.size(0) != nodes) {
-    bad(where, "every one of the " + std::to_string(nodes) + " nodes must have a label",
-        std::to_string(graph.labels.size(0)));
+    bad_graph(where, "every one of the " + std::to_string(nodes) + " nodes must have a label",
+              std::to_string(graph.labels.size(0)));
   }
   check_range(where, graph.labels, std::numeric_limits<int64_t>::max(), "labels");
-  if (graph.train.numel() == 0) bad(where, "the split must have training nodes", "none");
+  if (graph.train.numel() == 0) bad_graph(where, "the split must have training nodes", "none");
   const std::pair<const char*, const at::Tensor*> parts[] = {
       {"training nodes", &graph.train},
       {"validation nodes", &graph.validation},
@@ -63,7 +64,7 @@ void check_graph(const GraphData& graph, const std::string& where) {
   for (const auto& [name, nodes_of] : parts) check_range(where, *nodes_of, nodes, name);
   const at::Tensor split = at::cat({graph.train, graph.validation, graph.test});
   if (std::get<0>(at::_unique(split)).numel() != split.numel()) {
-    bad(where, "a node must lie in one part of the split", "one in two");
+    bad_graph(where, "a node must lie in one part of the split", "one in two");
   }
 }
 

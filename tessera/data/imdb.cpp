@@ -19,13 +19,13 @@ namespace {
 namespace fs = std::filesystem;
 
 /// The official archive unpacks to a fifth of this.
-constexpr size_t kLargestArchive = size_t{2} << 30;
+constexpr size_t kLargestReviewsArchive = size_t{2} << 30;
 /// The longest review has 14 thousand bytes.
 constexpr size_t kLargestReview = 1 << 20;
 constexpr int64_t kOfEachKind = 12500;
 
-[[noreturn]] void bad(const std::string& rule, const std::string& got, const char* next,
-                      const char* id) {
+[[noreturn]] void bad_reviews(const std::string& rule, const std::string& got, const char* next,
+                              const char* id) {
   fail<BadFile>({.where = "imdb", .rule = rule, .got = got, .next = next, .id = id});
 }
 
@@ -63,12 +63,12 @@ void add(ReviewData& data, const Place& place, std::span<const std::byte> bytes,
   if (has_bar) rest.remove_prefix(1);
   const std::optional<int> stars = take_number(rest);
   if (!id || !has_bar || !stars || rest != ".txt" || *stars < 1 || *stars > 10) {
-    bad(file + ": a review's file is named <number>_<1 to 10>.txt", io::shown(place.name), "",
-        "T-IMDB-01");
+    bad_reviews(file + ": a review's file is named <number>_<1 to 10>.txt", io::shown(place.name),
+                "", "T-IMDB-01");
   }
   if (bytes.size() > kLargestReview) {
-    bad(file + ": a review has at most 1 MiB", std::to_string(bytes.size()) + " bytes", "",
-        "T-IMDB-02");
+    bad_reviews(file + ": a review has at most 1 MiB", std::to_string(bytes.size()) + " bytes", "",
+                "T-IMDB-02");
   }
   review.id = *id;
   review.stars = *stars;
@@ -79,7 +79,7 @@ void add(ReviewData& data, const Place& place, std::span<const std::byte> bytes,
 void read_archive(ReviewData& data, const std::string& path) {
   const io::MappedFile mapped(path);
   std::vector<std::byte> storage;
-  io::TarReader tar(io::unpack(mapped.bytes(), kLargestArchive, storage, path), path);
+  io::TarReader tar(io::unpack(mapped.bytes(), kLargestReviewsArchive, storage, path), path);
   while (const auto entry = tar.next()) {
     if (const auto place = place_of(entry->name)) add(data, *place, entry->data, entry->name);
   }
@@ -109,14 +109,14 @@ void put_in_order(std::vector<Review>& reviews, const std::string& what) {
   std::ranges::sort(reviews, {}, key);
   const auto twice = std::ranges::adjacent_find(reviews, {}, key);
   if (twice != reviews.end()) {
-    bad(what + " must hold every review once", "number " + std::to_string(twice->id) + " twice", "",
-        "T-IMDB-03");
+    bad_reviews(what + " must hold every review once",
+                "number " + std::to_string(twice->id) + " twice", "", "T-IMDB-03");
   }
   const int64_t good = count_good(reviews), all = static_cast<int64_t>(reviews.size());
   if (good == 0 || good == all) {
-    bad(what + " must hold good and bad reviews",
-        std::to_string(good) + " and " + std::to_string(all - good), "Fetch the archive again.",
-        "T-IMDB-04");
+    bad_reviews(what + " must hold good and bad reviews",
+                std::to_string(good) + " and " + std::to_string(all - good),
+                "Fetch the archive again.", "T-IMDB-04");
   }
 }
 
@@ -143,9 +143,9 @@ ReviewData load_imdb(const std::string& data_root) {
     for (const auto* reviews : {&data.train, &data.test}) {
       const int64_t good = count_good(*reviews);
       if (good == kOfEachKind && std::ssize(*reviews) == 2 * kOfEachKind) continue;
-      bad(path + " must hold 12,500 good and 12,500 bad reviews in each split",
-          std::to_string(good) + " and " + std::to_string(std::ssize(*reviews) - good),
-          "Unpack or fetch the archive again.", "T-IMDB-05");
+      bad_reviews(path + " must hold 12,500 good and 12,500 bad reviews in each split",
+                  std::to_string(good) + " and " + std::to_string(std::ssize(*reviews) - good),
+                  "Unpack or fetch the archive again.", "T-IMDB-05");
     }
     return data;
   }

@@ -47,7 +47,7 @@ std::string complaint(const std::string& path) {
   return "no complaint";
 }
 
-bool has(const std::string& text, const std::string& part) {
+bool has_text(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
@@ -78,18 +78,19 @@ TEST(Imdb, what_is_no_review_is_refused) {
   };
   for (const char* name : {"8.txt", "8_11.txt", "8_0.txt", "_8.txt", "8_8.txt.gz", "-8_8.txt",
                            "99999999999_8.txt", "8_8_8.txt"}) {
-    EXPECT_TRUE(has(with("aclImdb/train/pos/" + std::string(name)), "T-IMDB-01")) << name;
+    EXPECT_TRUE(has_text(with("aclImdb/train/pos/" + std::string(name)), "T-IMDB-01")) << name;
   }
-  EXPECT_TRUE(has(with("aclImdb/test/pos/8_8.txt", std::string((1 << 20) + 1, 'x')), "T-IMDB-02"));
-  EXPECT_TRUE(has(with("aclImdb/test/pos/0_9.txt"), "number 0 twice"));
+  EXPECT_TRUE(
+      has_text(with("aclImdb/test/pos/8_8.txt", std::string((1 << 20) + 1, 'x')), "T-IMDB-02"));
+  EXPECT_TRUE(has_text(with("aclImdb/test/pos/0_9.txt"), "number 0 twice"));
 }
 
 TEST(Imdb, a_split_without_good_or_bad_reviews_is_refused) {
   const io::TemporaryFolder folder;
   put(folder / "a.tar", tar_of({kFiles[1], kFiles[3], kFiles[6]}));
-  EXPECT_TRUE(has(complaint(folder / "a.tar"), "T-IMDB-04"));
+  EXPECT_TRUE(has_text(complaint(folder / "a.tar"), "T-IMDB-04"));
   put(folder / "cut.tar", tar_of(kFiles).substr(0, 2000));
-  EXPECT_TRUE(has(complaint(folder / "cut.tar"), "T-TAR-01"));
+  EXPECT_TRUE(has_text(complaint(folder / "cut.tar"), "T-TAR-01"));
 }
 
 TEST(Imdb, the_data_root_must_hold_all_reviews) {

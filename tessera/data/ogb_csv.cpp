@@ -21,7 +21,8 @@ namespace fs = std::filesystem;
 /// graphs that fit into memory whole.
 constexpr size_t kLargestTable = size_t{16} << 30;
 
-[[noreturn]] void bad(const std::string& file, const std::string& rule, const std::string& got) {
+[[noreturn]] void bad_table(const std::string& file, const std::string& rule,
+                            const std::string& got) {
   fail<BadFile>({.where = "ogb", .rule = file + " " + rule, .got = got, .id = "T-OGB-02"});
 }
 
@@ -70,7 +71,7 @@ at::Tensor read_floats(const std::string& path) {
 /// Nodes, one a line.
 at::Tensor read_nodes(const std::string& path) {
   const at::Tensor nodes = read_integers(path);
-  if (nodes.size(0) > 0 && nodes.size(1) != 1) bad(path, "must hold a node a line", "more");
+  if (nodes.size(0) > 0 && nodes.size(1) != 1) bad_table(path, "must hold a node a line", "more");
   return nodes.flatten();
 }
 
@@ -98,8 +99,8 @@ GraphData load_ogb_nodes(const std::string& folder, const std::string& split) {
   const std::string count_path = need_table(raw / "num-node-list");
   const at::Tensor count = read_integers(count_path);
   if (count.numel() != 1 || count.item<int64_t>() < 1) {
-    bad(count_path, "must hold the number of nodes of one graph",
-        std::to_string(count.numel()) + " numbers");
+    bad_table(count_path, "must hold the number of nodes of one graph",
+              std::to_string(count.numel()) + " numbers");
   }
   const int64_t nodes = count.item<int64_t>();
 
@@ -107,13 +108,14 @@ GraphData load_ogb_nodes(const std::string& folder, const std::string& split) {
   const std::string edge_path = need_table(raw / "edge");
   const at::Tensor edges = read_integers(edge_path);
   if (edges.size(0) > 0 && edges.size(1) != 2) {
-    bad(edge_path, "must hold two nodes a line", std::to_string(edges.size(1)));
+    bad_table(edge_path, "must hold two nodes a line", std::to_string(edges.size(1)));
   }
   const at::Tensor ends = edges.reshape({-1, 2}).t();
   if (ends.numel() > 0) {
     const auto [low, high] = ends.aminmax();
     if (low.item<int64_t>() < 0 || high.item<int64_t>() >= nodes) {
-      bad(edge_path, "must hold nodes in [0, " + std::to_string(nodes) + ")",
+      bad_table(
+          edge_path, "must hold nodes in [0, " + std::to_string(nodes) + ")",
           std::to_string(low.item<int64_t>() < 0 ? low.item<int64_t>() : high.item<int64_t>()));
     }
   }
@@ -123,8 +125,8 @@ GraphData load_ogb_nodes(const std::string& folder, const std::string& split) {
   if (const std::optional<std::string> path = find_table(raw / "node-feat")) {
     graph.features = read_floats(*path);
     if (graph.features.size(0) != nodes) {
-      bad(*path, "must have " + std::to_string(nodes) + " lines",
-          std::to_string(graph.features.size(0)));
+      bad_table(*path, "must have " + std::to_string(nodes) + " lines",
+                std::to_string(graph.features.size(0)));
     }
   } else {
     graph.features = at::empty({nodes, 0}, at::kFloat);

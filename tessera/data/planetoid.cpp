@@ -23,15 +23,16 @@ constexpr int64_t kValidationNodes = 500;
 /// Dense features of a graph of this size no longer fit into a usual machine.
 constexpr int64_t kMaxElements = int64_t{1} << 33;
 
-[[noreturn]] void bad(const std::string& file, const std::string& rule, const std::string& got) {
+[[noreturn]] void bad_planetoid(const std::string& file, const std::string& rule,
+                                const std::string& got) {
   fail<BadFile>({.where = "planetoid", .rule = file + " " + rule, .got = got, .id = "T-PLAN-02"});
 }
 
 /// Dense rows of float32, all zero.
 at::Tensor make_features(int64_t nodes, int64_t features, const std::string& file) {
   if (features > 0 && nodes > kMaxElements / features) {
-    bad(file, "must have at most 2^33 features of nodes",
-        std::to_string(nodes) + " × " + std::to_string(features));
+    bad_planetoid(file, "must have at most 2^33 features of nodes",
+                  std::to_string(nodes) + " × " + std::to_string(features));
   }
   return at::zeros({nodes, features}, at::kFloat);
 }
@@ -57,7 +58,8 @@ GraphData read_tensors(const std::string& path) {
     const at::Tensor* found = tensors.find(name);
     if (found == nullptr || !at::isIntegralType(found->scalar_type(), /*includeBool=*/false) ||
         found->dim() != axes) {
-      bad(path,
+      bad_planetoid(
+          path,
           std::string("must hold ") + name + " as integers of " + std::to_string(axes) + " axes",
           found == nullptr ? "nothing" : "another");
     }
@@ -66,7 +68,7 @@ GraphData read_tensors(const std::string& path) {
   GraphData graph;
   graph.labels = integers("labels", 1);
   graph.edges = integers("edge_index", 2);
-  if (graph.edges.size(0) != 2) bad(path, "must hold edge_index of two rows", "others");
+  if (graph.edges.size(0) != 2) bad_planetoid(path, "must hold edge_index of two rows", "others");
   graph.train = integers("train_idx", 1);
   graph.validation = integers("val_idx", 1);
   graph.test = integers("test_idx", 1);
@@ -75,16 +77,17 @@ GraphData read_tensors(const std::string& path) {
   const at::Tensor col = integers("feature_indices", 1);
   const at::Tensor* stored = tensors.find("feature_values");
   if (stored != nullptr && (stored->scalar_type() != at::kFloat || stored->dim() != 1)) {
-    bad(path, "must hold feature_values as float32 of one axis", "another");
+    bad_planetoid(path, "must hold feature_values as float32 of one axis", "another");
   }
   const at::Tensor value = stored != nullptr ? stored->contiguous() : at::ones(col.sizes());
   const int64_t nodes = graph.labels.size(0), count = col.numel();
   const int64_t* begin = row_ptr.const_data_ptr<int64_t>();
   if (row_ptr.numel() != nodes + 1 || begin[0] != 0 || begin[nodes] != count ||
       value.numel() != count || !std::is_sorted(begin, begin + nodes + 1)) {
-    bad(path, "must hold feature rows that go from 0 to the number of values", "others");
+    bad_planetoid(path, "must hold feature rows that go from 0 to the number of values", "others");
   }
-  if (count > 0 && col.min().item<int64_t>() < 0) bad(path, "must hold columns from 0", "less");
+  if (count > 0 && col.min().item<int64_t>() < 0)
+    bad_planetoid(path, "must hold columns from 0", "less");
   // The metadata know of features that no node has.
   const int64_t used = count == 0 ? 1 : col.max().item<int64_t>() + 1;
   const int64_t features = std::max(used, stated_features(file));
@@ -117,7 +120,8 @@ class Parts {
   std::vector<int64_t> test_index() const {
     const io::MappedFile file(path("test.index"));
     io::CsvTable<int64_t> table = io::parse_csv_integers(file.bytes(), file.path());
-    if (table.rows == 0 || table.cols != 1) bad(file.path(), "must hold a node a line", "others");
+    if (table.rows == 0 || table.cols != 1)
+      bad_planetoid(file.path(), "must hold a node a line", "others");
     return std::move(table.value);
   }
 
@@ -136,7 +140,7 @@ int64_t class_of(const io::IntegerTable& table, int64_t row, const std::string& 
   const auto is_other = [](int64_t value) { return value != 0 && value != 1; };
   if (std::any_of(begin, begin + table.cols, is_other) ||
       std::count(begin, begin + table.cols, 1) != 1) {
-    bad(file, "must hold one 1 a row, and zeros", "others in row " + std::to_string(row));
+    bad_planetoid(file, "must hold one 1 a row, and zeros", "others in row " + std::to_string(row));
   }
   return std::find(begin, begin + table.cols, 1) - begin;
 }
@@ -149,7 +153,8 @@ GraphData read_official(const fs::path& folder, const std::string& name) {
 
   const auto expect_same = [&](int64_t a, int64_t b, const char* part, const char* what) {
     if (a != b) {
-      bad(parts.path(part), "must have " + std::to_string(b) + " " + what, std::to_string(a));
+      bad_planetoid(parts.path(part), "must have " + std::to_string(b) + " " + what,
+                    std::to_string(a));
     }
   };
   expect_same(x.cols, allx.cols, "x", "features as allx has");
@@ -164,15 +169,15 @@ GraphData read_official(const fs::path& folder, const std::string& name) {
   const auto [least, most] = std::minmax_element(test.begin(), test.end());
   const int64_t first = ally.rows;
   if (*least < first || *most >= first + 2 * ty.rows + 1000) {
-    bad(parts.path("test.index"),
-        "must hold nodes from " + std::to_string(first) + " on, few apart",
-        std::to_string(*least < first ? *least : *most));
+    bad_planetoid(parts.path("test.index"),
+                  "must hold nodes from " + std::to_string(first) + " on, few apart",
+                  std::to_string(*least < first ? *least : *most));
   }
   const int64_t nodes = *most + 1;
   if (y.rows + kValidationNodes > first) {
-    bad(parts.path("ally"),
-        "must have 500 rows for validation after the " + std::to_string(y.rows) + " of y",
-        std::to_string(first) + " in all");
+    bad_planetoid(parts.path("ally"),
+                  "must have 500 rows for validation after the " + std::to_string(y.rows) + " of y",
+                  std::to_string(first) + " in all");
   }
 
   GraphData graph;
@@ -187,7 +192,8 @@ GraphData read_official(const fs::path& folder, const std::string& name) {
   std::vector<bool> is_test(nodes, false);
   for (int64_t r = 0; r < ty.rows; ++r) {
     if (is_test[test[r]]) {
-      bad(parts.path("test.index"), "must hold a node once", std::to_string(test[r]) + " twice");
+      bad_planetoid(parts.path("test.index"), "must hold a node once",
+                    std::to_string(test[r]) + " twice");
     }
     is_test[test[r]] = true;
     place_row(tx, r, features + test[r] * tx.cols);
@@ -200,8 +206,8 @@ GraphData read_official(const fs::path& folder, const std::string& name) {
     for (int64_t k = lists.list_ptr[i]; k < lists.list_ptr[i + 1]; ++k) {
       const int64_t u = lists.node[i], v = lists.neighbour[k];
       if (u >= nodes || v >= nodes) {
-        bad(parts.path("graph"), "must hold nodes below " + std::to_string(nodes),
-            std::to_string(std::max(u, v)));
+        bad_planetoid(parts.path("graph"), "must hold nodes below " + std::to_string(nodes),
+                      std::to_string(std::max(u, v)));
       }
       sender.push_back(u);
       receiver.push_back(v);
@@ -216,18 +222,18 @@ GraphData read_official(const fs::path& folder, const std::string& name) {
 }
 
 /// A part of a graph; nothing is known of PubMed's allx.
-struct Known {
+struct KnownGraph {
   const char* part;
   const char* sha256;
   int64_t bytes;
 };
 
 DataSource source_of(const std::string& name, const std::string& summary,
-                     const std::vector<Known>& parts) {
+                     const std::vector<KnownGraph>& parts) {
   DataSource source{.name = name,
                     .summary = summary,
                     .licence = "none stated (Z. Yang, W. Cohen, R. Salakhutdinov; LINQS)"};
-  for (const Known& known : parts) {
+  for (const KnownGraph& known : parts) {
     const std::string file = "ind." + name + "." + known.part;
     source.files.push_back(
         {.path = "planetoid/" + file,

@@ -28,7 +28,7 @@ using Progress = std::function<void(const std::string&, double)>;
 
 constexpr double kHartreeInEv = 27.2114;
 /// The tar of 133,885 small files; ten times that is no QM9.
-constexpr size_t kLargestArchive = size_t{6} << 30;
+constexpr size_t kLargestMoleculesArchive = size_t{6} << 30;
 constexpr size_t kFilesBetweenProgress = 1000;
 
 struct Element {
@@ -148,7 +148,7 @@ std::vector<Entry> read_archive(const Qm9Files& files, const Progress& progress)
   std::vector<std::byte> unpacked;
   if (files.archive.ends_with(".bz2")) {
     if (progress) progress("unpacking " + files.archive, 0);
-    unpacked = io::bunzip2(bytes, kLargestArchive, files.archive);
+    unpacked = io::bunzip2(bytes, kLargestMoleculesArchive, files.archive);
     bytes = unpacked;
   }
   io::TarReader tar(bytes, files.archive);

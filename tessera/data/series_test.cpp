@@ -72,7 +72,7 @@ class SeriesFolder : public testing::Test {
   io::TemporaryFolder folder_;
 };
 
-bool has(const std::string& text, const std::string& part) {
+bool has_part(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
@@ -153,14 +153,15 @@ TEST_F(SeriesFolder, bidmc_reads_the_quantity_s_files) {
   EXPECT_TRUE(at::equal(data.pool.targets, at::tensor({97.5, 96.0}, at::kDouble)));
   EXPECT_TRUE(
       at::equal(data.pool.values[0], at::tensor({1.f, 4.f, 2.f, 5.f, 3.f, 6.f}).view({3, 2})));
-  EXPECT_TRUE(has(complaint<Io>([&] { load_bidmc("rr", root()); }), "BIDMC32RR_TRAIN"));
-  EXPECT_TRUE(has(complaint<InvalidArgument>([&] { load_bidmc("bp", root()); }), "T-SER-09"));
+  EXPECT_TRUE(has_part(complaint<Io>([&] { load_bidmc("rr", root()); }), "BIDMC32RR_TRAIN"));
+  EXPECT_TRUE(has_part(complaint<InvalidArgument>([&] { load_bidmc("bp", root()); }), "T-SER-09"));
 }
 
 TEST_F(SeriesFolder, a_missing_set_is_an_error_that_says_what_to_do) {
   const std::string text = complaint<Io>([&] { load_eigenworms(root()); });
-  EXPECT_TRUE(has(text, "EigenWorms.zip") && has(text, "trainx.npy")) << text;
-  EXPECT_TRUE(has(text, "tessera data get unicornn/eigenworms") && has(text, "T-SER-07")) << text;
+  EXPECT_TRUE(has_part(text, "EigenWorms.zip") && has_part(text, "trainx.npy")) << text;
+  EXPECT_TRUE(has_part(text, "tessera data get unicornn/eigenworms") && has_part(text, "T-SER-07"))
+      << text;
 }
 
 TEST_F(SeriesFolder, files_that_are_no_such_set_are_refused) {
@@ -168,16 +169,16 @@ TEST_F(SeriesFolder, files_that_are_no_such_set_are_refused) {
                     test = "EigenWorms/EigenWorms_TEST.ts";
   write(test, worms(50, 3));
   write(train, "@problemName x\n@classLabel true 1 2 3 4 5\n@data\n1:2:1\n");
-  EXPECT_TRUE(has(worms_complaint(), "T-SER-08"));  // two channels beside six
+  EXPECT_TRUE(has_part(worms_complaint(), "T-SER-08"));  // two channels beside six
   write(test, "@problemName x\n@classLabel true 1 2 3 4 5\n@data\n1:2:1\n");
-  EXPECT_TRUE(has(worms_complaint(), "6 channels, but got 2"));
+  EXPECT_TRUE(has_part(worms_complaint(), "6 channels, but got 2"));
   write(test, worms(50, 3));
   write(train, "@problemName x\n@classLabel true 1 2 3 4 5\n@data\n");
-  EXPECT_TRUE(has(worms_complaint(), "T-SER-01"));
+  EXPECT_TRUE(has_part(worms_complaint(), "T-SER-01"));
   write(train, "@problemName x\n@classLabel true 1 2 3 4 5\n@data\n?,1:2,1:3,1:4,1:5,1:6,1:1\n");
-  EXPECT_TRUE(has(worms_complaint(), "every value, but got missing ones"));
+  EXPECT_TRUE(has_part(worms_complaint(), "every value, but got missing ones"));
   write(train, "@problemName x\n@classLabel true 1 2 3 4 5\n@data\n1:2:3:4:5:6:1\n");
-  EXPECT_TRUE(has(worms_complaint(), "series of one length, but got 1 to 2 steps"));
+  EXPECT_TRUE(has_part(worms_complaint(), "series of one length, but got 1 to 2 steps"));
 }
 
 TEST_F(SeriesFolder, one_long_series_among_many_short_ones_is_no_bomb) {
@@ -185,10 +186,11 @@ TEST_F(SeriesFolder, one_long_series_among_many_short_ones_is_no_bomb) {
   for (int i = 0; i < 100'000; ++i) text += "1\n";
   for (int i = 0; i < 30'000; ++i) text += "1,";
   write("x.ts", text + "1\n");
-  EXPECT_TRUE(has(complaint<BadFile>([&] { read_series_file(root() + "/x.ts"); }), "T-SER-02"));
+  EXPECT_TRUE(
+      has_part(complaint<BadFile>([&] { read_series_file(root() + "/x.ts"); }), "T-SER-02"));
   write("x.csv", "1\n");
   EXPECT_TRUE(
-      has(complaint<Unsupported>([&] { read_series_file(root() + "/x.csv"); }), "T-SER-03"));
+      has_part(complaint<Unsupported>([&] { read_series_file(root() + "/x.csv"); }), "T-SER-03"));
 }
 
 TEST_F(SeriesFolder, shorter_series_end_in_zeros) {

@@ -15,7 +15,7 @@ namespace {
 /// text8 has 100 MB, enwik9 1 GB.
 constexpr size_t kLargestText = size_t{4} << 30;
 
-[[noreturn]] void bad(const std::string& rule, const std::string& got, const char* id) {
+[[noreturn]] void bad_text(const std::string& rule, const std::string& got, const char* id) {
   fail<BadFile>({.where = "text", .rule = rule, .got = got, .id = id});
 }
 
@@ -28,7 +28,7 @@ bool is_zip(std::span<const std::byte> bytes) {
 std::vector<std::byte> only_entry(std::span<const std::byte> bytes, const std::string& path) {
   const auto entries = io::read_zip_directory(bytes, kLargestText, path);
   if (entries.size() != 1) {
-    bad(path + " must hold one text", std::to_string(entries.size()) + " files", "T-TXT-01");
+    bad_text(path + " must hold one text", std::to_string(entries.size()) + " files", "T-TXT-01");
   }
   return io::read_zip_entry(entries[0], path);
 }
@@ -67,8 +67,8 @@ Text read_text_file(const std::string& path) {
     bytes = io::unpack(mapped.bytes(), kLargestText, storage, path);
   }
   if (bytes.empty() || bytes.size() > kLargestText) {
-    bad(path + " must hold 1 byte to 4 GiB of text", std::to_string(bytes.size()) + " bytes",
-        "T-TXT-02");
+    bad_text(path + " must hold 1 byte to 4 GiB of text", std::to_string(bytes.size()) + " bytes",
+             "T-TXT-02");
   }
   std::array<bool, 256> is_there{};
   for (const std::byte b : bytes) is_there[std::to_integer<size_t>(b)] = true;

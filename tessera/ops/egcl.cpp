@@ -149,7 +149,7 @@ auto spread(const EgclArgs& a, const Function& function, const Lead&... lead) {
                   w.edge_b2, optional(w.att_w), optional(w.att_b), optional(w.coord_w1),
                   optional(w.coord_b1), optional(w.coord_w2), name_of(a.options.activation),
                   name_of(a.options.coord_norm), a.options.coord_tanh, a.options.coord_mean,
-                  a.options.coord_clamp);
+                  a.options.coord_clamp, a.options.weigh_coords);
 }
 
 /// A function of EgclArgs with the schema's parameter list; Lead are parameters before it.
@@ -163,7 +163,7 @@ Result gather(Lead... lead, const at::Tensor& h, const OptionalTensor& x, int64_
               const OptionalTensor& coord_w1, const OptionalTensor& coord_b1,
               const OptionalTensor& coord_w2, std::string_view activation,
               std::string_view coord_norm, bool coord_tanh, bool coord_mean,
-              std::optional<double> coord_clamp) {
+              std::optional<double> coord_clamp, bool weigh_coords) {
   EgclArgs args;
   args.edges = {.num_nodes = row_ptr.size(0) - 1,
                 .num_given = num_given,
@@ -181,7 +181,8 @@ Result gather(Lead... lead, const at::Tensor& h, const OptionalTensor& x, int64_
                   .coord_norm = coord_norm_of(coord_norm),
                   .coord_tanh = coord_tanh,
                   .coord_mean = coord_mean,
-                  .coord_clamp = coord_clamp};
+                  .coord_clamp = coord_clamp,
+                  .weigh_coords = weigh_coords};
   return body(lead..., args);
 }
 
@@ -300,6 +301,7 @@ struct EgclFunction : torch::autograd::Function<EgclFunction> {
     context->saved_data["coord_tanh"] = options.coord_tanh;
     context->saved_data["coord_mean"] = options.coord_mean;
     context->saved_data["coord_clamp"] = options.coord_clamp;
+    context->saved_data["weigh_coords"] = options.weigh_coords;
     context->set_materialize_grads(false);
     return {agg, x_delta};
   }
@@ -324,7 +326,8 @@ struct EgclFunction : torch::autograd::Function<EgclFunction> {
                     .coord_norm = static_cast<CoordNorm>(data["coord_norm"].toInt()),
                     .coord_tanh = data["coord_tanh"].toBool(),
                     .coord_mean = data["coord_mean"].toBool(),
-                    .coord_clamp = data["coord_clamp"].toOptional<double>()};
+                    .coord_clamp = data["coord_clamp"].toOptional<double>(),
+                    .weigh_coords = data["weigh_coords"].toBool()};
     EgclNeeds needs;
     size_t place = 0;  // absent inputs have none
     for (size_t i = 0; i < kNumEgclInputs; ++i) {

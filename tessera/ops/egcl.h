@@ -30,6 +30,7 @@ struct EgclOptions {
   bool coord_tanh = false;
   bool coord_mean = true;             ///< mean over the receiver's edges, else sum
   std::optional<double> coord_clamp;  ///< per component of diff·s; gradient 1 inside, 0 outside
+  bool weigh_coords = false;          ///< edge_weight multiplies diff·s too, outside the clamp
 };
 
 struct EgclResult {
@@ -40,6 +41,8 @@ struct EgclResult {
 /// The edge pass of an E(n)-equivariant layer (EGNN, eqs. 3-5), forward and backward fused:
 ///   m_ij = act(W2 act(W1 [h_i, h_j, ‖x_i-x_j‖², edge_attr_ij] + b1) + b2)
 ///   m_ij ← m_ij · sigmoid(w_a·m_ij + b_a) · edge_weight_ij        s_ij = c2 · act(C1 m_ij + c1)
+/// An edge of weight 0 sends no message; with weigh_coords it moves no coordinate either, though a
+/// mean counts it still. Weights of 1 give the bits of no weights.
 /// h: (N, d_in). x: (N, n), any n ≥ 1; without x the squared distance is left out of W1's columns.
 /// edge_attr: (E', e) and edge_weight: (E') or (E', 1) in the order of the edge index that `edges`
 /// was made from. Everything of one floating dtype; float and double are fused, others run plain.

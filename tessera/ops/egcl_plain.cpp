@@ -52,8 +52,10 @@ EgclResult egcl_plain(const at::Tensor& h, const std::optional<at::Tensor>& x,
   m_Ed = at::linear(activate(m_Ed, options.activation), w.edge_w2, w.edge_b2);
   m_Ed = activate(m_Ed, options.activation);
   if (w.att_w.defined()) m_Ed = m_Ed * at::sigmoid(at::linear(m_Ed, w.att_w, w.att_b));
+  at::Tensor weight_E1;
   if (edge_weight && edge_weight->defined()) {
-    m_Ed = m_Ed * edge_weight->reshape({-1, 1}).index_select(0, edges.order);
+    weight_E1 = edge_weight->reshape({-1, 1}).index_select(0, edges.order);
+    m_Ed = m_Ed * weight_E1;
   }
   const at::Tensor agg = sum_at_receivers(m_Ed, edges);
   if (!w.coord_w2.defined()) return {agg, at::empty({edges.num_nodes, 0}, h.options())};
@@ -63,6 +65,7 @@ EgclResult egcl_plain(const at::Tensor& h, const std::optional<at::Tensor>& x,
   if (options.coord_tanh) s_E1 = s_E1.tanh();
   at::Tensor t_En = normalized(diff_En, r2_E1, options.coord_norm) * s_E1;
   if (options.coord_clamp) t_En = t_En.clamp(-*options.coord_clamp, *options.coord_clamp);
+  if (options.weigh_coords && weight_E1.defined()) t_En = t_En * weight_E1;
   at::Tensor x_delta = sum_at_receivers(t_En, edges);
   if (options.coord_mean) {
     x_delta = x_delta / edges.row_ptr.diff().clamp_min(1).unsqueeze(1).to(x_delta.scalar_type());

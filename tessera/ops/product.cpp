@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "tessera/core/error.h"
+#include "tessera/ops/autocast.h"
 #include "tessera/ops/cpu/workspace.h"
 #include "tessera/ops/describe.h"
 #include "tessera/ops/dispatch.h"
@@ -74,7 +75,8 @@ void check(const char* where, const at::Tensor& a, const at::Tensor& weight,
            const at::Tensor& bias) {
   const bool fits = weight.dim() == 2 && a.dim() >= 1 && a.size(-1) == weight.size(1) &&
                     (!bias.defined() || (bias.dim() == 1 && bias.size(0) == weight.size(0)));
-  if (!fits || a.scalar_type() != weight.scalar_type()) refuse(where, a, weight);
+  const bool is_one_dtype = a.scalar_type() == weight.scalar_type() || is_autocast(a);
+  if (!fits || !is_one_dtype) refuse(where, a, weight);
 }
 
 /// a·weightᵀ + bias of matrices.
@@ -124,11 +126,13 @@ bool prefers_onednn() {
 at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
   if (a.dim() != 2 || b.dim() != 2) refuse("product", a, b);
   check("product", a, b.t(), {});
+  if (is_autocast(a)) return at::mm(a, b);
   return differentiable_product(a, b.t(), {});
 }
 
 at::Tensor affine(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   check("affine", x, weight, bias);
+  if (is_autocast(x)) return at::linear(x, weight, optional(bias));
   if (x.dim() == 2) return differentiable_product(x, weight, bias);
   std::vector<int64_t> sizes = x.sizes().vec();
   sizes.back() = weight.size(0);

@@ -1,4 +1,7 @@
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/library.h>
+
+#include "tessera/ops/autocast.h"
 
 // Every operator's schema, in alphabetical order. Python sees them as torch.ops.tessera.<name>.
 
@@ -12,7 +15,7 @@
   "Tensor? edge_weight, Tensor edge_w1, Tensor edge_b1, Tensor edge_w2, Tensor edge_b2, " \
   "Tensor? att_w, Tensor? att_b, Tensor? coord_w1, Tensor? coord_b1, Tensor? coord_w2, "  \
   "str activation=\"silu\", str coord_norm=\"none\", bool coord_tanh=False, "             \
-  "bool coord_mean=True, float? coord_clamp=None"
+  "bool coord_mean=True, float? coord_clamp=None, bool weigh_coords=False"
 
 #define TESSERA_GRID_LINEAR_ARGUMENTS \
   "Tensor x, Tensor weight, Tensor? bias, Tensor node_index, Tensor node_weight"
@@ -142,3 +145,19 @@ TORCH_LIBRARY(tessera, m) {
       "Tensor z_n, bool[6] needs, " TESSERA_UNICORNN_ARGUMENTS
       ") -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
 }
+
+// In this file because static objects of one file are made in their order: the names are there.
+namespace {
+
+void register_autocast(torch::Library& library) {
+  for (const c10::OperatorName& op : c10::Dispatcher::singleton().getAllOpNames()) {
+    if (op.getNamespace() != "tessera") continue;
+    library.impl(op.name.c_str(),
+                 torch::CppFunction::makeFromBoxedFunction<&tessera::ops::autocast_to_float32>());
+  }
+}
+
+}  // namespace
+
+TORCH_LIBRARY_IMPL(tessera, AutocastCPU, m) { register_autocast(m); }
+TORCH_LIBRARY_IMPL(tessera, AutocastCUDA, m) { register_autocast(m); }

@@ -9,6 +9,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "tessera/core/error.h"
+#include "tessera/ops/autocast.h"
 #include "tessera/ops/describe.h"
 #include "tessera/ops/dispatch.h"
 #include "tessera/ops/unicornn_stack_args.h"
@@ -229,6 +230,11 @@ UnicornnStackResult unicornn_stack(const at::Tensor& x,
                                    const std::vector<UnicornnStackLayer>& layers,
                                    const at::Tensor& masks, const UnicornnState& start,
                                    const UnicornnStackOptions& options) {
+  if (is_autocast(x)) {
+    const NoAutocast guard;
+    return unicornn_stack(widened(x), layers, widened(masks),
+                          {.y = widened(start.y), .z = widened(start.z)}, options);
+  }
   const UnicornnStackArgs args{
       .x = x, .masks = masks, .start = start, .layers = layers, .options = options};
   check(args);

@@ -10,6 +10,7 @@
 
 #include "tessera/core/error.h"
 #include "tessera/io/file.h"
+#include "tessera/io/folder_lock.h"
 #include "tessera/report/report.h"
 #include "tessera/train/trainer.h"
 
@@ -85,8 +86,10 @@ ReproduceResult reproduce(std::span<const System* const> systems, const Reproduc
     fail<Io>({.where = "reproduce",
               .rule = "the folder " + out.string() + " can be made",
               .got = error.message(),
+              .next = "Check the path, its permissions and the free space.",
               .id = "T-REP-03"});
   }
+  const io::FolderLock lock(out.string());
   ReproduceResult result;
   result.results_path = (out / "results.json").string();
   result.report_path = (out / "report.html").string();

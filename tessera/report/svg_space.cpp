@@ -10,7 +10,7 @@
 namespace tessera::report {
 namespace {
 
-constexpr double kWidth = 640;
+constexpr double kSpaceWidth = 640;
 
 // A cube around the points of one panel, seen in parallel projection from the front, right, above.
 class Scene {
@@ -83,16 +83,16 @@ class Scene {
 std::string svg_space(const Json& plot) {
   const Json& all = plot.at("series");
   const std::vector<std::string> panels = distinct(all, "group");
-  const double side = kWidth / static_cast<double>(std::clamp<size_t>(panels.size(), 2, 4));
+  const double side = kSpaceWidth / static_cast<double>(std::clamp<size_t>(panels.size(), 2, 4));
   const double rows =
-      std::ceil(static_cast<double>(std::max<size_t>(panels.size(), 1)) * side / kWidth);
+      std::ceil(static_cast<double>(std::max<size_t>(panels.size(), 1)) * side / kSpaceWidth);
 
-  Canvas measure(kWidth, 0);
-  const double key = measure.legend({0, 0}, kWidth, all);
-  Canvas canvas(kWidth, key + rows * (side + 16));
-  canvas.legend({8, 0}, kWidth - 16, all);
+  Canvas measure(kSpaceWidth, 0);
+  const double key = measure.legend({0, 0}, kSpaceWidth, all);
+  Canvas canvas(kSpaceWidth, key + rows * (side + 16));
+  canvas.legend({8, 0}, kSpaceWidth - 16, all);
   for (size_t p = 0; p < panels.size(); ++p) {
-    const auto per_row = static_cast<size_t>(std::lround(kWidth / side));
+    const auto per_row = static_cast<size_t>(std::lround(kSpaceWidth / side));
     const Box box{static_cast<double>(p % per_row) * side,
                   key + static_cast<double>(p / per_row) * (side + 16) + 16, side, side};
     Scene scene;
@@ -131,9 +131,9 @@ std::string svg_heatmap(const Json& plot) {
   const std::vector<std::string> rows = distinct(all, "group");
   const size_t columns = std::max<size_t>(distinct(all, "name").size(), 1);
   constexpr double kGap = 22, kTitle = 20;
-  const double side = std::min((kWidth - kGap) / static_cast<double>(columns) - kGap, 190.0);
-  const double left = (kWidth - static_cast<double>(columns) * (side + kGap) + kGap) / 2;
-  Canvas canvas(kWidth, static_cast<double>(rows.size()) * (side + kTitle + 12));
+  const double side = std::min((kSpaceWidth - kGap) / static_cast<double>(columns) - kGap, 190.0);
+  const double left = (kSpaceWidth - static_cast<double>(columns) * (side + kGap) + kGap) / 2;
+  Canvas canvas(kSpaceWidth, static_cast<double>(rows.size()) * (side + kTitle + 12));
   std::vector<size_t> used(rows.size(), 0);
   for (const Json& series : all) {
     const auto row = static_cast<size_t>(

@@ -1,3 +1,5 @@
+#include "tessera/train/evaluate.h"
+
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
@@ -9,15 +11,15 @@
 
 #include "tessera/core/error.h"
 #include "tessera/io/checkpoint_store.h"
+#include "tessera/train/masked_model.h"
+#include "tessera/train/precision.h"
 #include "tessera/train/run_folder.h"
 #include "tessera/train/train_state.h"
-#include "tessera/train/trainer.h"
 
 namespace tessera::train {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr std::chrono::milliseconds kBetweenDisplays{100};
 
 /// Restores the model's mode and a generator's state.
 class EvaluationGuard {
@@ -46,35 +48,47 @@ class EvaluationGuard {
 
 }  // namespace
 
-Metrics evaluate(Model& model, const Task& task, Split split, int64_t batch_size, uint64_t seed,
-                 Observer* observer) {
+EvaluateOptions evaluate_options(const Recipe& recipe) {
+  const TrainConfig& train = recipe.train;
+  return {.batch_size = train.eval_batch_size > 0 ? train.eval_batch_size : train.batch_size,
+          .seed = static_cast<uint64_t>(train.seed),
+          .run = recipe.run};
+}
+
+Metrics evaluate(Model& model, const Task& task, Split split, const EvaluateOptions& options) {
   const auto parameters = model.parameters();
   const at::Device device = parameters.empty() ? at::Device(at::kCPU) : parameters[0].device();
   const std::string stream = std::string("evaluate/") + name_of(split);
   const EvaluationGuard guard(model, at::globalContext().defaultGenerator(device),
-                              stream_seed(seed, stream + "/default"));
+                              stream_seed(options.seed, stream + "/default"));
   const at::NoGradGuard no_grad;
 
   const int64_t size = task.size(split);
   std::vector<int64_t> examples(static_cast<size_t>(size));
   std::iota(examples.begin(), examples.end(), 0);
-  BatchContext context{split, at::detail::createCPUGenerator(stream_seed(seed, stream))};
+  BatchContext context{split, at::detail::createCPUGenerator(stream_seed(options.seed, stream))};
   Tally tally;
   Clock::time_point last_display = Clock::now();
-  for (int64_t begin = 0; begin < size; begin += batch_size) {
-    const int64_t count = std::min(batch_size, size - begin);
+  for (int64_t begin = 0; begin < size; begin += options.batch_size) {
+    const int64_t count = std::min(options.batch_size, size - begin);
     TensorMap batch = task.batch(
         std::span(examples).subspan(static_cast<size_t>(begin), static_cast<size_t>(count)),
         context);
     if (!device.is_cpu()) batch = batch.to(device, parameters[0].scalar_type());
-    task.measure(model.run(batch), batch, tally);
-    if (observer && Clock::now() - last_display >= kBetweenDisplays) {
-      observer->on_progress(std::string("evaluating ") + name_of(split),
-                            static_cast<double>(begin + count) / static_cast<double>(size));
+    task.measure(forward(model, batch, options.run), batch, tally);
+    if (options.observer && Clock::now() - last_display >= kBetweenDisplays) {
+      options.observer->on_progress(std::string("evaluating ") + name_of(split),
+                                    static_cast<double>(begin + count) / static_cast<double>(size));
       last_display = Clock::now();
     }
   }
   return task.metrics(tally);
+}
+
+Metrics evaluate(Model& model, const Task& task, Split split, int64_t batch_size, uint64_t seed,
+                 Observer* observer) {
+  return evaluate(model, task, split,
+                  {.batch_size = batch_size, .seed = seed, .run = {}, .observer = observer});
 }
 
 Recipe load_run_recipe(const std::string& run_folder, const std::vector<std::string>& settings) {
@@ -99,10 +113,7 @@ std::shared_ptr<Model> load_run_model(const Recipe& recipe, const std::string& r
                    .next = "Train it first: tessera train --resume " + run_folder,
                    .id = "T-RUN-07"});
   }
-  std::shared_ptr<Model> model = make_model(recipe);
-  load_weights(*model, best_weights(checkpoint->path));
-  model->eval();
-  return model;
+  return make_trained_model(recipe, best_weights(checkpoint->path));
 }
 
 }  // namespace tessera::train

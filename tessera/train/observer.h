@@ -20,11 +20,14 @@ struct StepProgress {
   double seconds_left = 0;
 };
 
+/// An observer is told of steps no more often than this.
+inline constexpr std::chrono::milliseconds kBetweenDisplays{100};
+
 /// Watches a training. Every call comes from the thread that called train().
 class Observer {
  public:
   virtual ~Observer() = default;
-  /// At most ten times a second, and after the last step.
+  /// Not sooner than kBetweenDisplays after the last time, and after the last step.
   virtual void on_step(const StepProgress&) {}
   /// `is_best`: the best validation value so far.
   virtual void on_evaluation(const Evaluation&, bool /*is_best*/) {}

@@ -3,150 +3,231 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <filesystem>
 
+#include "tessera/core/config.h"
 #include "tessera/core/error.h"
+#include "tessera/core/rng.h"
 #include "tessera/core/text.h"
+#include "tessera/io/file.h"
+#include "tessera/systems/edge_weights.h"
 
 namespace tessera::train {
 namespace {
 
-bool is_matrix(const at::Tensor& weight) { return weight.dim() >= 2 && weight.is_floating_point(); }
+[[noreturn]] void refuse(const std::string& rule, const std::string& got, const std::string& next,
+                         std::string_view id) {
+  fail<InvalidArgument>({.where = "sparsify", .rule = rule, .got = got, .next = next, .id = id});
+}
 
-/// A model whose weights keep to masks. Its parameters and buffers have the names of the model's
-/// own, so that its checkpoints are the model's.
-class PrunedModel final : public Model {
+void check(const SparsifyOptions& options) {
+  for (const double rate : {options.prune_rate, options.edge_prune_rate}) {
+    if (!(rate >= 0 && rate < 1)) {
+      refuse("a rate is at least 0 and below 1", shortest(rate), "", "T-SPARSE-01");
+    }
+  }
+  if (options.prune_rate == 0 && options.edge_prune_rate == 0) {
+    refuse("a round prunes weights or edges", "two rates of 0", "Give one of them.", "T-SPARSE-01");
+  }
+  for (const double l1 : {options.masks.weight_l1, options.masks.edge_l1}) {
+    if (l1 >= 0 && std::isfinite(l1)) continue;
+    refuse("a penalty is finite and at least 0", shortest(l1), "", "T-SPARSE-01");
+  }
+  if (options.by == PruneBy::kMagnitude && options.edge_prune_rate > 0) {
+    refuse("edges go by learned masks or by chance", "magnitude, which an edge has not",
+           "Choose another method, or leave the edge rate at 0.", "T-SPARSE-04");
+  }
+}
+
+/// One search from the first round to the last.
+class Search {
  public:
-  PrunedModel(std::shared_ptr<Model> model, TensorMap masks)
-      : model_(std::move(model)), masks_(std::move(masks)) {
-    for (const auto& item : model_->named_children()) register_module(item.key(), item.value());
-    for (const auto& item : model_->named_parameters(/*recurse=*/false)) {
-      register_parameter(item.key(), item.value(), item.value().requires_grad());
-    }
-    for (const auto& item : model_->named_buffers(/*recurse=*/false)) {
-      register_buffer(item.key(), item.value());
-    }
-    apply();
+  Search(const std::function<Recipe()>& load, const SparsifyOptions& options)
+      : load_(load), options_(options) {
+    check(options);
+    const Recipe recipe = load();
+    seed_ = static_cast<uint64_t>(recipe.train.seed);
+    whole_.weights = whole_weights(recipe);
+    if (options.edge_prune_rate > 0) whole_.edges = whole_edges(recipe);
+    left_ = whole_;
+    if (!options.out.empty()) keep_options();
   }
 
-  TensorMap run(const TensorMap& inputs) override {
-    follow();
-    return model_->run(inputs);
+  SparsifyRound round(int64_t number) {
+    if (number > 0) prune(number);
+    const TrainOutcome outcome = train_with(
+        "round-", number, [&](std::shared_ptr<Model> model) { return with_masks(model, left_); });
+    trained_ = weights_of(*outcome.model);
+    return {.round = number,
+            .weights = entries(whole_.weights),
+            .weights_left = entries(left_.weights),
+            .edges = entries(edges_of(whole_)),
+            .edges_left = entries(edges_of(left_)),
+            .test = outcome.test};
   }
-  TensorMap predict(const TensorMap& inputs) override {
-    follow();
-    return model_->predict(inputs);
-  }
-  void constrain() override {
-    model_->constrain();
-    apply();
-  }
-  bool is_derived(const std::string& buffer) const override { return model_->is_derived(buffer); }
 
  private:
-  /// The mode of this module is that of its children already, but not of the model itself.
-  void follow() {
-    if (model_->is_training() != is_training()) model_->train(is_training());
-    model_->set_draws_noise(draws_noise());
+  using Wrap = std::function<std::shared_ptr<Model>(std::shared_ptr<Model>)>;
+
+  static TensorMap whole_weights(const Recipe& recipe) {
+    TensorMap masks;
+    for (const auto& item : make_model(recipe)->named_parameters()) {
+      const at::Tensor& weight = item.value();
+      // A frozen one is no weight, but a mask of the model's own, say.
+      if (!weight.requires_grad() || weight.dim() < 2 || !weight.is_floating_point()) continue;
+      masks.set(item.key(), at::ones(weight.sizes()));
+    }
+    if (masks.empty()) {
+      refuse("the model of " + recipe.name + " has matrices to prune", "none", "", "T-SPARSE-02");
+    }
+    return masks;
   }
 
-  void apply() {
-    const at::NoGradGuard no_grad;
-    for (const auto& item : named_parameters()) {
-      const at::Tensor* mask = masks_.find(item.key());
-      if (mask) at::Tensor(item.value()).mul_(mask->to(item.value().options()));
+  at::Tensor whole_edges(const Recipe& recipe) const {
+    const auto task = make_task(recipe, options_.data_root);
+    const auto* shared = dynamic_cast<const SharedEdges*>(task.get());
+    const int64_t count = shared ? shared->num_edges() : 0;
+    if (count == 0) {
+      refuse("edges are pruned where all examples of " + recipe.name + " share them",
+             "graphs that differ, or none", "Leave the edge rate at 0 to prune weights alone.",
+             "T-SPARSE-07");
+    }
+    const at::Tensor masks = at::ones({count});
+    with_masks(make_model(recipe), {.edges = masks});  // refuses a model without edge weights
+    return masks;
+  }
+
+  /// A folder holds one search: reading the rounds of another would mix them.
+  void keep_options() const {
+    std::filesystem::create_directories(options_.out);
+    const std::string path = options_.out + "/sparsify.toml";
+    const std::string text = write_toml({{"by", static_cast<int>(options_.by)},
+                                         {"prune_rate", options_.prune_rate},
+                                         {"edge_prune_rate", options_.edge_prune_rate},
+                                         {"weight_l1", options_.masks.weight_l1},
+                                         {"edge_l1", options_.masks.edge_l1},
+                                         {"noise", options_.masks.noise}});
+    if (!std::filesystem::exists(path)) {
+      io::write_atomically(path, std::string_view(text));
+    } else if (read_toml_file(path).values != parse_toml(text, "options").values) {
+      refuse(options_.out + " goes on with the options it began with, " + path, "other ones",
+             "Give a new folder with --out.", "T-SPARSE-08");
     }
   }
 
-  const std::shared_ptr<Model> model_;
-  const TensorMap masks_;
+  TrainOutcome train_with(const std::string& folder, int64_t number, const Wrap& wrap) const {
+    Recipe recipe = load_();
+    System system = *recipe.system;
+    system.model.make = [make = recipe.system->model.make, wrap](const Config& config) {
+      return wrap(make(config));
+    };
+    recipe.system = &system;
+    TrainOptions options{.resume = true,
+                         .data_root = options_.data_root,
+                         .observer = options_.observer,
+                         .run_store = options_.run_store};
+    if (!options_.out.empty()) options.out = options_.out + "/" + folder + std::to_string(number);
+    return train(recipe, options);
+  }
+
+  void prune(int64_t number) {
+    switch (options_.by) {
+      case PruneBy::kMagnitude:
+        left_.weights = prune_smallest(trained_, left_.weights,
+                                       share(entries(left_.weights), options_.prune_rate));
+        return;
+      case PruneBy::kLearnedMask:
+        prune_by_masks(number);
+        return;
+      case PruneBy::kRandom:
+        prune_at_random(number);
+        return;
+    }
+  }
+
+  void prune_by_masks(int64_t number) {
+    Masks searched = left_;
+    if (options_.prune_rate == 0) searched.weights = {};
+    LearnedMaskOptions options = options_.masks;
+    options.seed = stream_seed(seed_, "sparsify/masks-" + std::to_string(number));
+    const TrainOutcome outcome = train_with("masks-", number, [&](std::shared_ptr<Model> model) {
+      return with_learned_masks(model, searched, options);
+    });
+    const Masks learned = learned_masks(weights_of(*outcome.model), searched);
+    // The threshold is one of the values and goes too: one more than the share.
+    if (options_.prune_rate > 0) {
+      left_.weights = prune_smallest(learned.weights, left_.weights,
+                                     share(entries(left_.weights), options_.prune_rate) + 1);
+    }
+    if (left_.edges.defined()) {
+      const int64_t gone = share(entries(edges_of(left_)), options_.edge_prune_rate) + 1;
+      left_.edges = prune_smallest(edges_of(learned), edges_of(left_), gone).at(kEdgeMask);
+    }
+  }
+
+  void prune_at_random(int64_t number) {
+    auto generator = at::detail::createCPUGenerator(
+        stream_seed(seed_, "sparsify/random-" + std::to_string(number)));
+    const auto draw = [&](const at::Tensor& whole, double rate) {
+      const double gone = 1 - std::pow(1 - rate, static_cast<double>(number));
+      const at::Tensor order = at::randperm(whole.numel(), generator, at::kLong);
+      const at::Tensor mask = whole.clone();
+      mask.view(-1).index_fill_(0, order.narrow(0, 0, share(whole.numel(), gone)), 0);
+      return mask;
+    };
+    for (const auto& [name, mask] : whole_.weights) {
+      left_.weights.set(name, draw(mask, options_.prune_rate));
+    }
+    if (whole_.edges.defined()) left_.edges = draw(whole_.edges, options_.edge_prune_rate);
+  }
+
+  static int64_t share(int64_t count, double rate) {
+    return static_cast<int64_t>(static_cast<double>(count) * rate);
+  }
+  static TensorMap edges_of(const Masks& masks) {
+    return masks.edges.defined() ? TensorMap{{kEdgeMask, masks.edges}} : TensorMap{};
+  }
+  static int64_t entries(const TensorMap& masks) {
+    int64_t count = 0;
+    for (const auto& [name, mask] : masks) count += mask.count_nonzero().item<int64_t>();
+    return count;
+  }
+
+  const std::function<Recipe()>& load_;
+  const SparsifyOptions& options_;
+  uint64_t seed_ = 0;
+  Masks whole_, left_;
+  TensorMap trained_;
 };
-
-/// The system with models that keep to `masks`.
-System pruned(const System& system, const TensorMap& masks) {
-  System copy = system;
-  copy.model.make = [make = system.model.make, masks](const Config& config) {
-    return std::make_shared<PrunedModel>(make(config), masks);
-  };
-  return copy;
-}
-
-int64_t entries(const TensorMap& masks) {
-  int64_t count = 0;
-  for (const auto& [name, mask] : masks) count += mask.numel();
-  return count;
-}
-int64_t entries_left(const TensorMap& masks) {
-  int64_t count = 0;
-  for (const auto& [name, mask] : masks) count += mask.count_nonzero().item<int64_t>();
-  return count;
-}
-
-TensorMap whole_masks(const Recipe& recipe) {
-  const std::shared_ptr<Model> model = make_model(recipe);
-  TensorMap masks;
-  for (const auto& item : model->named_parameters()) {
-    // A frozen one is no weight: the masks of ugs, say.
-    const bool is_trained = item.value().requires_grad();
-    if (is_trained && is_matrix(item.value())) {
-      masks.set(item.key(), at::ones(item.value().sizes()));
-    }
-  }
-  if (masks.empty()) {
-    fail<InvalidArgument>({.where = "sparsify",
-                           .rule = "the model of " + recipe.name + " has matrices to prune",
-                           .got = "none",
-                           .id = "T-SPARSE-02"});
-  }
-  return masks;
-}
 
 }  // namespace
 
-TensorMap prune_smallest(const TensorMap& weights, const TensorMap& masks, double rate) {
-  std::vector<at::Tensor> magnitudes;
-  for (const auto& [name, mask] : masks) {
-    const at::Tensor size = weights.at(name).detach().to(at::kCPU, at::kDouble).abs();
-    magnitudes.push_back(size.masked_select(mask != 0));
+TensorMap prune_smallest(const TensorMap& values, const TensorMap& masks, int64_t gone) {
+  const auto size_of = [&](const std::string& name) {
+    return values.at(name).detach().to(at::kCPU, at::kDouble).abs();
+  };
+  std::vector<at::Tensor> sizes;
+  for (const auto& [name, mask] : masks) sizes.push_back(size_of(name).masked_select(mask != 0));
+  const at::Tensor all = at::cat(sizes);
+  if (gone >= all.numel()) {
+    refuse("a round leaves something", std::to_string(all.numel()) + " left, nothing to prune",
+           "Use fewer rounds or lower rates.", "T-SPARSE-09");
   }
-  const at::Tensor all = at::cat(magnitudes);
-  const auto gone = static_cast<int64_t>(static_cast<double>(all.numel()) * rate);
   // kthvalue counts from 1; where nothing goes, everything is above the threshold.
   const double threshold = gone > 0 ? std::get<0>(all.kthvalue(gone)).item<double>() : -1;
   TensorMap kept;
-  for (const auto& [name, mask] : masks) {
-    const at::Tensor size = weights.at(name).detach().to(at::kCPU, at::kDouble).abs();
-    kept.set(name, mask * (size > threshold));
-  }
+  for (const auto& [name, mask] : masks) kept.set(name, mask * (size_of(name) > threshold));
   return kept;
 }
 
 std::vector<SparsifyRound> sparsify(const std::function<Recipe()>& load,
                                     const SparsifyOptions& options,
                                     const std::function<void(const SparsifyRound&)>& done) {
-  if (!(options.prune_rate > 0 && options.prune_rate < 1)) {
-    fail<InvalidArgument>({.where = "sparsify",
-                           .rule = "the rate is above 0 and below 1",
-                           .got = shortest(options.prune_rate),
-                           .id = "T-SPARSE-01"});
-  }
-  TensorMap masks = whole_masks(load());
+  Search search(load, options);
   std::vector<SparsifyRound> rounds;
   for (int64_t round = 0; round <= options.rounds; ++round) {
-    Recipe recipe = load();
-    const System system = pruned(*recipe.system, masks);
-    recipe.system = &system;
-    TrainOptions train_options{.resume = true,
-                               .data_root = options.data_root,
-                               .observer = options.observer,
-                               .run_store = options.run_store};
-    if (!options.out.empty()) train_options.out = options.out + "/round-" + std::to_string(round);
-    const TrainOutcome outcome = train(recipe, train_options);
-    rounds.push_back({.round = round,
-                      .weights = entries(masks),
-                      .left = entries_left(masks),
-                      .test = outcome.test});
+    rounds.push_back(search.round(round));
     if (done) done(rounds.back());
-    masks = prune_smallest(weights_of(*outcome.model), masks, options.prune_rate);
   }
   return rounds;
 }

@@ -68,11 +68,11 @@ void TrainConfig::validate() const {
 
 void RunConfig::fields(FieldList& list) {
   list("device", device, {.help = "cpu, cuda or cuda:N"});
-  list(
-      "dtype", dtype,
-      {.help =
-           "of parameters and batches; bfloat16 autocasts the forward pass of training, in float32",
-       .one_of = {"float32", "float64", "bfloat16"}});
+  list("dtype", dtype,
+       {.help = "of parameters and batches; bfloat16 keeps them in float32 and autocasts the "
+                "forward pass "
+                "of training, evaluation and prediction",
+        .one_of = {"float32", "float64", "bfloat16"}});
   list("threads", threads, {.help = "within an operator; 0: all cores", .min = 0, .max = 4096});
   list("prefetch", prefetch,
        {.help = "training batches that a thread of its own makes ahead; 0: none",

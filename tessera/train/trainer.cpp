@@ -1,7 +1,6 @@
 #include "tessera/train/trainer.h"
 
 #include <ATen/ATen.h>
-#include <ATen/autocast_mode.h>
 #include <fmt/format.h>
 
 #include <chrono>
@@ -13,10 +12,13 @@
 #include "tessera/core/threads.h"
 #include "tessera/io/checkpoint_store.h"
 #include "tessera/io/file.h"
+#include "tessera/io/folder_lock.h"
 #include "tessera/systems/phased.h"
 #include "tessera/systems/task_extras.h"
 #include "tessera/train/batch_maker.h"
+#include "tessera/train/evaluate.h"
 #include "tessera/train/interrupt.h"
+#include "tessera/train/precision.h"
 #include "tessera/train/run_folder.h"
 #include "tessera/train/run_store.h"
 #include "tessera/train/train_state.h"
@@ -26,35 +28,12 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kBetweenDisplays{100};
 // Losses wait on the device and are read together: one wait for the device instead of this many.
 constexpr size_t kMaxPendingLosses = 64;
 
 double seconds_between(Clock::time_point a, Clock::time_point b) {
   return std::chrono::duration<double>(b - a).count();
 }
-
-class AutocastGuard {
- public:
-  AutocastGuard(at::DeviceType device, bool enabled) : device_(device), enabled_(enabled) {
-    if (!enabled_) return;
-    at::autocast::set_autocast_enabled(device_, true);
-    at::autocast::set_autocast_dtype(device_, at::kBFloat16);
-    at::autocast::increment_nesting();
-  }
-  ~AutocastGuard() {
-    if (!enabled_) return;
-    // The cache holds casts of parameters that the optimizer is about to change.
-    if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
-    at::autocast::set_autocast_enabled(device_, false);
-  }
-  AutocastGuard(const AutocastGuard&) = delete;
-  AutocastGuard& operator=(const AutocastGuard&) = delete;
-
- private:
-  at::DeviceType device_;
-  bool enabled_;
-};
 
 NamedParameters parameters_of(const Model& model) {
   NamedParameters parameters;
@@ -84,6 +63,8 @@ class Trainer {
 
   void update();
   at::Tensor forward_backward(int64_t micro_batches);
+  at::Tensor loss_of(const TensorMap& outputs, const TensorMap& batch) const;
+  [[noreturn]] void refuse_loss(const std::string& got) const;
   void after_update();
   bool is_evaluation_due() const;
   bool is_log_due() const;
@@ -111,8 +92,8 @@ class Trainer {
   SilentObserver silent_;
   Observer& observer_;
   const RunFolder folder_;
+  io::FolderLock lock_;
   const at::Device device_;
-  const bool is_bfloat16_;
 
   std::shared_ptr<Task> task_;
   std::shared_ptr<Model> model_;
@@ -148,7 +129,6 @@ Trainer::Trainer(const Recipe& recipe, const TrainOptions& options)
       observer_(options.observer ? *options.observer : silent_),
       folder_{options.out},
       device_(device_of(recipe.run)),
-      is_bfloat16_(recipe.run.dtype == "bfloat16"),
       rng_(static_cast<uint64_t>(recipe.train.seed)),
       checkpoints_(folder_.checkpoints()) {
   // The folder first: a refusal should not come after minutes of making data.
@@ -185,6 +165,15 @@ Trainer::Trainer(const Recipe& recipe, const TrainOptions& options)
 }
 
 void Trainer::open_folder() {
+  if (std::filesystem::exists(folder_.path) && !std::filesystem::is_directory(folder_.path)) {
+    fail<InvalidArgument>({.where = "train",
+                           .rule = "a run is a folder",
+                           .got = "the file " + folder_.path,
+                           .next = "Give a new folder with --out.",
+                           .id = "T-RUN-10"});
+  }
+  std::filesystem::create_directories(folder_.path);
+  lock_ = io::FolderLock(folder_.path);
   const bool has_checkpoint = !checkpoints_.list().empty();
   if (has_checkpoint && !options_.resume) {
     fail<InvalidArgument>({.where = "train",
@@ -193,7 +182,6 @@ void Trainer::open_folder() {
                                    "`, or give a new folder with --out.",
                            .id = "T-RUN-08"});
   }
-  std::filesystem::create_directories(folder_.path);
   if (has_checkpoint) {
     check_same_recipe();
   } else {
@@ -293,15 +281,10 @@ at::Tensor Trainer::forward_backward(int64_t micro_batches) {
   if (!device_.is_cpu()) batch = batch.to(device_, dtype_of(recipe_.run));
 
   const Clock::time_point batched = Clock::now();
-  TensorMap outputs;
-  {
-    const AutocastGuard autocast(device_.type(), is_bfloat16_);
-    outputs = model_->run(batch);
-  }
-  if (is_bfloat16_) outputs = outputs.to(device_, at::kFloat);
+  const TensorMap outputs = forward(*model_, batch, recipe_.run);
 
   const Clock::time_point forwarded = Clock::now();
-  const at::Tensor loss = task_->loss(outputs, batch);
+  const at::Tensor loss = loss_of(outputs, batch);
   (micro_batches > 1 ? loss / static_cast<double>(micro_batches) : loss).backward();
   const Clock::time_point backwarded = Clock::now();
 
@@ -309,6 +292,32 @@ at::Tensor Trainer::forward_backward(int64_t micro_batches) {
   times_.forward += seconds_between(batched, forwarded);
   times_.backward += seconds_between(forwarded, backwarded);
   return loss.detach();
+}
+
+at::Tensor Trainer::loss_of(const TensorMap& outputs, const TensorMap& batch) const {
+  try {
+    return task_->loss(outputs, batch);
+  } catch (const c10::Error&) {
+    // Some losses check their arguments: what has diverged is not our bug.
+    for (const auto& [name, tensor] : outputs) {
+      const bool is_finite = !tensor.is_floating_point() || at::isfinite(tensor).all().item<bool>();
+      if (!is_finite) {
+        refuse_loss(fmt::format("a {} that is not, at step {}", name, state_.counters.step + 1));
+      }
+    }
+    throw;
+  }
+}
+
+void Trainer::refuse_loss(const std::string& got) const {
+  const std::string next = saved_step_ >= 0 ? fmt::format(" The last checkpoint is {}/step-{}.",
+                                                          checkpoints_.folder(), saved_step_)
+                                            : "";
+  fail<InvalidArgument>({.where = "train",
+                         .rule = "the loss stays finite",
+                         .got = got,
+                         .next = "Lower train.lr or set train.grad_clip_norm." + next,
+                         .id = "T-TRAIN-06"});
 }
 
 void Trainer::update() {
@@ -388,14 +397,7 @@ void Trainer::read_losses() {
   const int64_t count = losses.numel();
   for (int64_t i = 0; i < count; ++i) {
     if (!std::isfinite(values[i])) {
-      const std::string next = saved_step_ >= 0 ? fmt::format(" The last checkpoint is {}/step-{}.",
-                                                              checkpoints_.folder(), saved_step_)
-                                                : "";
-      fail<InvalidArgument>({.where = "train",
-                             .rule = "the loss stays finite",
-                             .got = fmt::format("{} at step {}", values[i], c.step - count + i + 1),
-                             .next = "Lower train.lr or set train.grad_clip_norm." + next,
-                             .id = "T-TRAIN-06"});
+      refuse_loss(fmt::format("{} at step {}", values[i], c.step - count + i + 1));
     }
     c.since_evaluation.add(values[i]);
     c.since_log.add(values[i]);
@@ -416,10 +418,9 @@ void Trainer::log_train() {
 }
 
 Metrics Trainer::evaluate_split(Split split) {
-  const int64_t batch_size =
-      config_.eval_batch_size > 0 ? config_.eval_batch_size : config_.batch_size;
-  return evaluate(*model_, *task_, split, batch_size, static_cast<uint64_t>(config_.seed),
-                  &observer_);
+  EvaluateOptions options = evaluate_options(recipe_);
+  options.observer = &observer_;
+  return evaluate(*model_, *task_, split, options);
 }
 
 void Trainer::evaluate_splits() {

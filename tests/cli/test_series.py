@@ -51,7 +51,7 @@ def test_the_published_archive_is_read_as_it_comes(run, tmp_path):
         archive.writestr("EigenWorms_TEST.ts", worms(8))
     run("train", "unicornn/eigenworms", "--data", "data", "--out", "run",
         "--set", "train.steps=2", "--set", "task.split=files")
-    assert "(8 examples)" in run("eval", "run", "--data", "data").stdout
+    assert "(8 examples, float32)" in run("eval", "run", "--data", "data").stdout
 
 
 def test_a_damaged_file_is_named(run, tmp_path):

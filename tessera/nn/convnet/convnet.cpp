@@ -10,6 +10,7 @@
 #include "tessera/core/text.h"
 #include "tessera/nn/convnet/fused_conv.h"
 #include "tessera/nn/convnet/init.h"
+#include "tessera/ops/autocast.h"
 #include "tessera/ops/max_pool.h"
 
 namespace tessera::nn {
@@ -108,7 +109,9 @@ at::Tensor ConvNet::forward(const at::Tensor& x, Mode mode) const {
                            .id = "T-NET-11"});
   }
   const bool is_onednn = runs_onednn_conv(x);
-  if (is_onednn && !at::GradMode::is_enabled() && mode == Mode::kEvaluate) return infer(x);
+  // Under autocast convolutions choose their dtype by themselves, which the fused ones do not.
+  const bool is_inference = mode == Mode::kEvaluate && !at::GradMode::is_enabled();
+  if (is_onednn && is_inference && !ops::is_autocast(x)) return infer(x);
   const at::Tensor maps = is_onednn ? x.contiguous(at::MemoryFormat::ChannelsLast) : x;
   return schedule_.run(maps, [&](size_t i, std::span<const at::Tensor> inputs) {
     // Nobody else reads the convolution's output, its own backward neither.

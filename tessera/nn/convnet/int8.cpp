@@ -14,7 +14,7 @@ namespace {
 
 constexpr double kLargestByte = 255, kLargestWeight = 127;
 // As much of the maps as a core's second-level cache holds.
-constexpr int64_t kCacheBytes = int64_t{1} << 20;
+constexpr int64_t kImageCacheBytes = int64_t{1} << 20;
 
 struct Operators {
   c10::OperatorHandle prepack, conv;
@@ -38,7 +38,7 @@ at::Tensor call(const c10::OperatorHandle& op, torch::jit::Stack stack) {
   return stack.front().toTensor();
 }
 
-c10::List<int64_t> both(int64_t value) { return {value, value}; }
+c10::List<int64_t> in_both(int64_t value) { return {value, value}; }
 
 [[noreturn]] void refuse(const std::string& rule, const std::string& got) {
   fail<InvalidArgument>({.where = "int8",
@@ -117,19 +117,21 @@ Int8Net::Int8Net(const ConvNet& net, const at::Tensor& images)
     conv.bias = tensors_[i].bias;
     conv.in_scale = last_scale_;
     conv.out_scale = last_scale_ = largest(x) / kLargestByte;
-    conv.weight = call(operators()->prepack,
-                       {whole, conv.weight_scale, conv.in_scale, int64_t{0}, both(layer.stride),
-                        both(layer.padding), both(layer.dilation), layer.groups, c10::IValue()});
+    conv.weight =
+        call(operators()->prepack,
+             {whole, conv.weight_scale, conv.in_scale, int64_t{0}, in_both(layer.stride),
+              in_both(layer.padding), in_both(layer.dilation), layer.groups, c10::IValue()});
   }
-  images_at_once_ = std::max<int64_t>(kCacheBytes / most, 1);
+  images_at_once_ = std::max<int64_t>(kImageCacheBytes / most, 1);
 }
 
 at::Tensor Int8Net::convolve(const Layer& layer, const Conv& conv, const at::Tensor& x) const {
-  return call(operators()->conv,
-              {x, conv.in_scale, int64_t{0}, conv.weight, conv.weight_scale, conv.zero_point,
-               conv.bias.defined() ? c10::IValue(conv.bias) : c10::IValue(), both(layer.stride),
-               both(layer.padding), both(layer.dilation), layer.groups, conv.out_scale, int64_t{0},
-               c10::IValue(at::kByte), "relu", c10::List<std::optional<at::Scalar>>(), ""});
+  return call(
+      operators()->conv,
+      {x, conv.in_scale, int64_t{0}, conv.weight, conv.weight_scale, conv.zero_point,
+       conv.bias.defined() ? c10::IValue(conv.bias) : c10::IValue(), in_both(layer.stride),
+       in_both(layer.padding), in_both(layer.dilation), layer.groups, conv.out_scale, int64_t{0},
+       c10::IValue(at::kByte), "relu", c10::List<std::optional<at::Scalar>>(), ""});
 }
 
 at::Tensor Int8Net::maps(const at::Tensor& x) const {

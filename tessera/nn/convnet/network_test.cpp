@@ -25,7 +25,7 @@ Network small() {
 }
 
 template <class Action>
-std::string error_of(Action action) {
+std::string error_of_network(Action action) {
   try {
     action();
   } catch (const Error& error) {
@@ -40,7 +40,7 @@ template <class Change>
 std::string error_after(Change change) {
   Network network = small();
   change(network);
-  return error_of([&] { infer_shapes(network); });
+  return error_of_network([&] { infer_shapes(network); });
 }
 
 TEST(Network, shapes_follow_from_the_layers) {
@@ -77,20 +77,20 @@ TEST(Network, what_is_not_sound_is_refused_by_name) {
   EXPECT_EQ(error_after([](Network& n) { n.layers[0].out_channels = 0; }), "T-NET-08");
   EXPECT_EQ(error_after([](Network& n) { n.layers[3].padding = 2; }), "T-NET-08");
   EXPECT_EQ(error_after([](Network&) {}), "none");
-  EXPECT_EQ(error_of([] { small().layer("rr"); }), "T-NET-02");
-  EXPECT_EQ(error_of([] { vgg_plan("vgg12"); }), "T-NET-13");
-  EXPECT_EQ(error_of([] { resnet("r", {.widths = {8}, .blocks = {1, 1}}); }), "T-NET-14");
+  EXPECT_EQ(error_of_network([] { small().layer("rr"); }), "T-NET-02");
+  EXPECT_EQ(error_of_network([] { vgg_plan("vgg12"); }), "T-NET-13");
+  EXPECT_EQ(error_of_network([] { resnet("r", {.widths = {8}, .blocks = {1, 1}}); }), "T-NET-14");
 }
 
 TEST(Network, json_that_is_no_network_is_a_bad_file) {
   Json json = to_json(small());
   json["layers"][0]["kind"] = "levitate";
-  EXPECT_EQ(error_of([&] { network_from_json(json); }), "T-NET-10");
+  EXPECT_EQ(error_of_network([&] { network_from_json(json); }), "T-NET-10");
   json = to_json(small());
   json["input"] = {3, 8};
-  EXPECT_EQ(error_of([&] { network_from_json(json); }), "T-NET-10");
+  EXPECT_EQ(error_of_network([&] { network_from_json(json); }), "T-NET-10");
   json.erase("input");
-  EXPECT_EQ(error_of([&] { network_from_json(json); }), "T-NET-10");
+  EXPECT_EQ(error_of_network([&] { network_from_json(json); }), "T-NET-10");
 }
 
 TEST(Network, a_removed_layer_leaves_its_input_to_its_readers) {
@@ -137,18 +137,18 @@ TEST(Fold, a_depthwise_convolution_follows_its_input) {
 }
 
 TEST(Fold, what_cannot_be_folded_is_refused) {
-  EXPECT_EQ(error_of([] { fold(small(), {.fold = 0}); }), "T-FOLD-01");
-  EXPECT_EQ(error_of([] { fold(small(), {.width_multiplier = -1.0}); }), "T-FOLD-01");
-  EXPECT_EQ(error_of([] { fold(networks().at("tiny_bottleneck").make(), {.fold = 2}); }),
+  EXPECT_EQ(error_of_network([] { fold(small(), {.fold = 0}); }), "T-FOLD-01");
+  EXPECT_EQ(error_of_network([] { fold(small(), {.width_multiplier = -1.0}); }), "T-FOLD-01");
+  EXPECT_EQ(error_of_network([] { fold(networks().at("tiny_bottleneck").make(), {.fold = 2}); }),
             "T-FOLD-02");
-  EXPECT_EQ(error_of([] { fold(small(), {.width_multiplier = 0.1}); }), "T-FOLD-03");
+  EXPECT_EQ(error_of_network([] { fold(small(), {.width_multiplier = 0.1}); }), "T-FOLD-03");
   const Network grouped = NetworkBuilder("grouped", kSmall)
                               .conv("a", 4, 3)
                               .conv("b", 8, 3, {.groups = 2})
                               .flatten()
                               .linear("head", 2)
                               .build();
-  EXPECT_EQ(error_of([&] { fold(grouped, {.fold = 2}); }), "T-NET-05");
+  EXPECT_EQ(error_of_network([&] { fold(grouped, {.fold = 2}); }), "T-NET-05");
   EXPECT_EQ(fold(grouped, {.fold = 4}).layer("b").groups, 2);
 }
 

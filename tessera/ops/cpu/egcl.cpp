@@ -60,6 +60,7 @@ struct Problem : EgclProblem<T> {
     this->coord_mean = args.options.coord_mean;
     this->has_clamp = args.options.coord_clamp.has_value();
     this->coord_clamp = T(args.options.coord_clamp.value_or(0));
+    this->weigh_coords = args.options.weigh_coords && args.edge_weight.defined();
 
     const std::array<const at::Tensor*, 6> lists = {&e.row_ptr, &e.row,        &e.col,
                                                     &e.order,   &e.sender_ptr, &e.sender_order};

@@ -7,29 +7,34 @@ namespace {
 template <class T>
 int64_t backward_scratch(const EgclProblem<T>& p) {
   const int64_t edges = 7 * kTileRows * p.row_size() + Geometry<T>::size(p) +
-                        3 * padded(kTileRows) + padded(kTileRows * p.coord_dim);
+                        4 * padded(kTileRows) + padded(kTileRows * p.coord_dim);
   const int64_t nodes = kTileRows * padded(p.in_dim);
   return edges > nodes ? edges : nodes;
 }
 
-/// Gradient of t_ij = clamp(scale·diff·s): towards s, and towards scale·diff in `d_unit`.
+/// Gradient of t_ij = weight·clamp(scale·diff·s): towards s, towards scale·diff in `d_unit`, and
+/// towards the weight.
 template <class T>
 void backward_step(const EgclProblem<T>& p, const EgclBackward<T>& b, RowRange edges,
-                   const Geometry<T>& g, T* d_s, T* d_unit) {
+                   const Geometry<T>& g, T* d_s, T* d_unit, T* d_weight) {
   const int64_t n = p.coord_dim;
   for (int64_t t = 0; t < edges.count; ++t) {
     const int64_t e = edges.first + t, i = p.row[e];
     const T s = b.saved.s[e];
     const T share = p.coord_mean ? T(1) / T(p.row_ptr[i + 1] - p.row_ptr[i]) : T(1);
-    T sum = 0;
+    const T weight = step_weight(p, e);
+    T sum = 0, weight_sum = 0;
     for (int64_t c = 0; c < n; ++c) {
       const T unit = g.diff[t * n + c] * g.scale[t];
-      T d_step = b.d_x_delta[i * n + c] * share;
+      const T d_weighted = b.d_x_delta[i * n + c] * share;
+      weight_sum += d_weighted * (p.has_clamp ? clamped(unit * s, p.coord_clamp) : unit * s);
+      T d_step = d_weighted * weight;
       if (p.has_clamp && (unit * s < -p.coord_clamp || unit * s > p.coord_clamp)) d_step = 0;
       sum += d_step * unit;
       d_unit[t * n + c] = d_step * s;
     }
     d_s[t] = p.coord_tanh ? sum * (1 - s * s) : sum;
+    d_weight[t] = weight_sum;
   }
 }
 
@@ -58,17 +63,21 @@ void backward_geometry(const EgclProblem<T>& p, const EgclPacked<T>& w, RowRange
   }
 }
 
-/// Through m = m̂ · gate · edge_weight: d_m becomes d_m̂, d_logit what goes to w_a·m̂ + b_a.
+/// Through m = m̂ · gate · edge_weight: d_m becomes d_m̂, d_logit what goes to w_a·m̂ + b_a. d_weight
+/// is what the weight gets from its coordinate step, null where it has none.
 template <class T>
 void backward_factor(const EgclProblem<T>& p, const EgclPacked<T>& w, const EgclBackward<T>& b,
-                     RowRange edges, const T* m_hat, const T* factor, T* d_m, T* d_logit) {
+                     RowRange edges, const T* m_hat, const T* factor, const T* d_weight, T* d_m,
+                     T* d_logit) {
   const int64_t row = p.row_size();
   for (int64_t t = 0; t < edges.count; ++t) {
     const int64_t e = edges.first + t;
     T* d = d_m + t * row;
     const T inner = dot(d, m_hat + t * row, row);
     const T gate = p.att_w != nullptr ? b.saved.gate[e] : T(1);
-    if (b.d_edge_weight != nullptr) b.d_edge_weight[p.order[e]] = inner * gate;
+    if (b.d_edge_weight != nullptr) {
+      b.d_edge_weight[p.order[e]] = inner * gate + (d_weight != nullptr ? d_weight[t] : T(0));
+    }
     d_logit[t] = inner * factor[t] * (1 - gate);  // factor holds the gate once already
     const Vec<T> f(factor[t]), l(d_logit[t]);
     for (int64_t c = 0; c < row; c += Vec<T>::size()) {
@@ -117,6 +126,7 @@ void backward_edges(const EgclProblem<T>& p, const EgclPacked<T>& w, const EgclB
   T* const factor = scratch.take(kTileRows);
   T* const d_s = scratch.take(kTileRows);
   T* const d_logit = scratch.take(kTileRows);
+  T* const d_weight = scratch.take(kTileRows);
   T* const d_unit = scratch.take(kTileRows * p.coord_dim);
   T* const m = has_factor ? scaled : m_hat;
   const T* const none = nullptr;
@@ -139,7 +149,7 @@ void backward_edges(const EgclProblem<T>& p, const EgclPacked<T>& w, const EgclB
       copy(d, b.d_agg + p.row[edges.first + t] * d, d_m + t * row);
     }
     if (has_step) {
-      backward_step(p, b, edges, g, d_s, d_unit);
+      backward_step(p, b, edges, g, d_s, d_unit, d_weight);
       backward_head(p, w, edges, b.saved.z3 + edges.first * row, d_s, d_z3,
                     b.needs_weights ? sums.coord_w2 : nullptr);
       multiply<T>(rows, row, d, d_z3, row, w.coord_w1, row, Onto::kItself, none, d_m, row);
@@ -148,7 +158,11 @@ void backward_edges(const EgclProblem<T>& p, const EgclPacked<T>& w, const EgclB
         multiply<T, true>(d, row, rows, d_z3, row, m, row, Onto::kItself, none, sums.coord_w1, row);
       }
     }
-    if (has_factor) backward_factor(p, w, b, edges, m_hat, factor, d_m, d_logit);
+    if (has_factor) {
+      const bool has_step_weight = has_step && p.weigh_coords;
+      backward_factor(p, w, b, edges, m_hat, factor, has_step_weight ? d_weight : none, d_m,
+                      d_logit);
+    }
     if (p.att_w != nullptr && b.needs_weights) {
       multiply<T, true>(1, row, rows, d_logit, 1, m_hat, row, Onto::kItself, none, sums.att_w, row);
       T total = 0;

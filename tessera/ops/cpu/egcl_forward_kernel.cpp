@@ -113,10 +113,11 @@ void forward_edges(const EgclProblem<T>& p, const EgclPacked<T>& w, const EgclFo
     if (f.saved.s != nullptr) copy(edges.count, s, f.saved.s + edges.first);
     for (int64_t t = 0; t < edges.count; ++t) {
       T* delta = f.x_delta + p.row[edges.first + t] * n;
+      const T weight = step_weight(p, edges.first + t);
       for (int64_t c = 0; c < n; ++c) {
         T step = g.diff[t * n + c] * g.scale[t] * s[t];
         if (p.has_clamp) step = clamped(step, p.coord_clamp);
-        delta[c] += step;
+        delta[c] += weight * step;
       }
     }
   });

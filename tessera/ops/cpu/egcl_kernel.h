@@ -16,7 +16,7 @@ struct EgclProblem {
   int64_t num_nodes, num_edges, in_dim, dim, coord_dim, attr_dim;
   Activation activation;
   CoordNorm coord_norm;
-  bool coord_tanh, coord_mean, has_clamp;
+  bool coord_tanh, coord_mean, has_clamp, weigh_coords;
   T coord_clamp;
 
   const int64_t *row_ptr, *row, *col, *order, *sender_ptr, *sender_order;

@@ -88,6 +88,12 @@ void message_factor(const EgclProblem<T>& p, RowRange edges, const T* gate, T* f
   }
 }
 
+/// What the coordinate step of edge e is multiplied by.
+template <class T>
+T step_weight(const EgclProblem<T>& p, int64_t e) {
+  return p.weigh_coords ? p.edge_weight[p.order[e]] : T(1);
+}
+
 /// to (rows of the tile) = factor · from.
 template <class T>
 void scale_rows(int64_t rows, int64_t row, const T* from, const T* factor, T* to) {

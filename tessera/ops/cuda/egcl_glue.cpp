@@ -21,7 +21,7 @@ constexpr int64_t kMaxCoords = 16;
 
 bool fits(const EgclArgs& args) {
   return args.h.scalar_type() == at::kFloat && args.weights.edge_b1.size(0) <= cuda::kMaxDim &&
-         (!args.x.defined() || args.x.size(1) <= kMaxCoords);
+         (!args.x.defined() || args.x.size(1) <= kMaxCoords) && !args.options.weigh_coords;
 }
 
 /// The problem, with the contiguous tensors its pointers lead to.

@@ -78,7 +78,8 @@ TensorMap Autoencoder::run(const TensorMap& inputs) {
   if (!edge_attr.defined() && adj.defined()) {
     edge_attr = at::index(adj, {edge_index[0], edge_index[1]}).unsqueeze(1);
   }
-  const Graph graph = check_graph(edge_index, num_nodes, edge_attr, {}, config_.edge_in_dim, like);
+  const Graph graph = check_graph(edge_index, num_nodes, edge_attr, {}, inputs.get("edge_weight"),
+                                  config_.edge_in_dim, like);
 
   const auto [adj_pred, z] = forward(nodes, graph);
   TensorMap outputs{{"adj_pred", adj_pred}, {"z", z}};

@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "tessera/systems/edge_weights.h"
 #include "tessera/systems/egnn/egcl_layer.h"
 #include "tessera/systems/egnn/gnn.h"
 #include "tessera/systems/egnn/radial_field.h"
@@ -11,7 +12,7 @@ namespace tessera::egnn {
 
 /// Graph autoencoder (section 5.2): nodes of one graph of n nodes → latent z (n, K) → probability
 /// of each edge. Every ordered pair i ≠ j exchanges messages; the adjacency is the edge attribute.
-class Autoencoder : public Model {
+class Autoencoder : public Model, public TakesEdgeWeights {
  public:
   struct Reconstruction {
     at::Tensor adj_pred;  ///< (n, n), symmetric, zero diagonal

@@ -8,7 +8,7 @@ at::Tensor CompleteEdges::of(int64_t graphs, int64_t nodes) const {
   const std::lock_guard lock(mutex_);
   at::Tensor& list = lists_[{graphs, nodes}];
   if (list.defined()) return list;
-  const int64_t per_graph = nodes * (loops_ == Loops::kAll ? nodes : nodes - 1);
+  const int64_t per_graph = count(nodes);
   list = at::empty({2, graphs * per_graph}, at::kLong);
   int64_t* row = list.mutable_data_ptr<int64_t>();
   int64_t* col = row + graphs * per_graph;
@@ -22,6 +22,13 @@ at::Tensor CompleteEdges::of(int64_t graphs, int64_t nodes) const {
     }
   }
   return list;
+}
+
+at::Tensor CompleteEdges::ids(int64_t graphs, int64_t nodes) const {
+  const std::lock_guard lock(mutex_);
+  at::Tensor& ids = ids_[{graphs, nodes}];
+  if (!ids.defined()) ids = at::arange(count(nodes), at::kLong).repeat({graphs});
+  return ids;
 }
 
 }  // namespace tessera::egnn

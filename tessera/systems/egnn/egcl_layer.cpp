@@ -59,8 +59,10 @@ ops::EgclResult Egcl::edge_pass(const Nodes& nodes, const Graph& graph) const {
     weights.coord_b1 = phi_x.b1;
     weights.coord_w2 = phi_x.w2;
   }
+  ops::EgclOptions options = config_.edge;
+  options.weigh_coords = graph.weighs_steps;
   return ops::egcl(nodes.h, nodes.x, graph.edges, graph.edge_attr, graph.edge_weight, weights,
-                   config_.edge);
+                   options);
 }
 
 at::Tensor Egcl::moved(const Nodes& nodes, const at::Tensor& x_delta, const at::Tensor& vel) const {

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "tessera/ops/egcl.h"
+#include "tessera/systems/edge_weights.h"
 #include "tessera/systems/egnn/config.h"
 #include "tessera/systems/egnn/graph.h"
 #include "tessera/systems/egnn/perceptron.h"
@@ -41,7 +42,7 @@ struct EgclConfig {
 ///   h_i' = φ_h(h_i, Σ_j m_ij)                                    eqs. 5, 6  node_mlp
 /// C is 1 / (number of senders) or 1; messages are always summed. h_i' uses the messages of the old
 /// coordinates. README lists where the code differs from the paper.
-class Egcl : public Model {
+class Egcl : public Model, public TakesEdgeWeights {
  public:
   explicit Egcl(const EgclConfig& config);
 

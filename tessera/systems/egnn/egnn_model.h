@@ -3,12 +3,13 @@
 #include <memory>
 #include <vector>
 
+#include "tessera/systems/edge_weights.h"
 #include "tessera/systems/egnn/egcl_layer.h"
 
 namespace tessera::egnn {
 
 /// `egnn`: the authors' later, general network. Embedding, layers, read-out of the features.
-class Egnn : public Model {
+class Egnn : public Model, public TakesEdgeWeights {
  public:
   explicit Egnn(const EgnnConfig& config);
 
@@ -25,7 +26,7 @@ class Egnn : public Model {
 
 /// `egnn_vel` and `egnn_nbody`: the networks of the n-body experiment (sections 3.2 and 5.1), with
 /// and without an initial velocity. They return positions; the last layer's node_mlp is not used.
-class EgnnDynamics : public Model {
+class EgnnDynamics : public Model, public TakesEdgeWeights {
  public:
   explicit EgnnDynamics(const EgnnConfig& config);
 

@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "tessera/systems/edge_weights.h"
 #include "tessera/systems/egnn/graph.h"
 #include "tessera/systems/egnn/perceptron.h"
 #include "tessera/systems/model.h"
@@ -29,7 +30,7 @@ class GnnLayer : public torch::nn::Module {
 };
 
 /// `gnn`: reads positions and velocities as features, returns positions; not equivariant.
-class Gnn : public Model {
+class Gnn : public Model, public TakesEdgeWeights {
  public:
   explicit Gnn(const EgnnConfig& config);
 

@@ -30,20 +30,31 @@ void check_finite(const at::Tensor& x) {
 }
 
 Graph make_graph(const at::Tensor& edge_index, int64_t num_nodes, const at::Tensor& edge_attr,
-                 const at::Tensor& edge_mask) {
+                 const at::Tensor& edge_mask, const at::Tensor& edge_weight) {
   Graph graph{.edge_index = edge_index};
   std::optional<at::Tensor> keep;
-  if (edge_mask.defined()) {
+  const auto check_edges = [&](const at::Tensor& values, const std::string& name) {
     const int64_t num_edges = edge_index.size(-1);
-    if (edge_mask.numel() != num_edges) {
-      refuse("edge_mask needs one value for each of the " + std::to_string(num_edges) + " edges",
-             describe(edge_mask), "", "T-EGNN-15");
-    }
+    if (values.numel() == num_edges) return;
+    refuse(name + " needs one value for each of the " + std::to_string(num_edges) + " edges",
+           describe(values), "", "T-EGNN-15");
+  };
+  if (edge_mask.defined()) {
+    check_edges(edge_mask, "edge_mask");
     if (edge_mask.is_floating_point()) {
       graph.edge_weight = edge_mask.reshape({-1, 1});
     } else {
       keep = edge_mask.to(at::kBool).reshape(-1);
     }
+  }
+  if (edge_weight.defined()) {
+    check_edges(edge_weight, "edge_weight");
+    if (graph.edge_weight) {
+      refuse("edge_weight stands in place of a floating edge_mask", "both",
+             "Multiply them, or give a bool edge_mask.", "T-EGNN-19");
+    }
+    graph.edge_weight = edge_weight.reshape({-1, 1});
+    graph.weighs_steps = true;
   }
   graph.edges = ops::sort_edges(edge_index, num_nodes, keep);
   if (edge_attr.defined()) graph.edge_attr = edge_attr;
@@ -88,7 +99,8 @@ void check_rows(const at::Tensor& tensor, const std::string& name, int64_t rows,
 }
 
 Graph check_graph(const at::Tensor& edge_index, int64_t num_nodes, const at::Tensor& edge_attr,
-                  const at::Tensor& edge_mask, int64_t edge_dim, const at::Tensor& like) {
+                  const at::Tensor& edge_mask, const at::Tensor& edge_weight, int64_t edge_dim,
+                  const at::Tensor& like) {
   if (edge_index.dim() != 2 || edge_index.size(0) != 2 || edge_index.scalar_type() != at::kLong) {
     refuse("edge_index must be int64 of shape (2, E), receivers first", describe(edge_index),
            "Transpose or cast it.", "T-EGNN-09");
@@ -101,7 +113,8 @@ Graph check_graph(const at::Tensor& edge_index, int64_t num_nodes, const at::Ten
            "T-EGNN-13");
   }
   if (has_edge_attr) check_rows(edge_attr, "edge_attr", edge_index.size(-1), edge_dim, like);
-  return make_graph(edge_index, num_nodes, has_edge_attr ? edge_attr : at::Tensor(), edge_mask);
+  return make_graph(edge_index, num_nodes, has_edge_attr ? edge_attr : at::Tensor(), edge_mask,
+                    edge_weight);
 }
 
 GraphInputs read_graph(const TensorMap& inputs, const Expectation& expected) {
@@ -120,7 +133,8 @@ GraphInputs read_graph(const TensorMap& inputs, const Expectation& expected) {
   }
   if (expected.vel) in.vel = read_nodes("vel", expected.coord_dim);
   in.graph = check_graph(inputs.at("edge_index"), num_nodes, inputs.get("edge_attr"),
-                         inputs.get("edge_mask"), expected.edge_dim, expected.like);
+                         inputs.get("edge_mask"), inputs.get("edge_weight"), expected.edge_dim,
+                         expected.like);
   return in;
 }
 

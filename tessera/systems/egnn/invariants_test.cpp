@@ -14,7 +14,7 @@ using testing::random_orthogonal;
 using testing::relative_error;
 using testing::with;
 
-EgnnConfig config_of(const Json& values) {
+EgnnConfig config_from(const Json& values) {
   EgnnConfig config;
   read_config(config, values, "model");
   return config;
@@ -62,7 +62,7 @@ class EquivariantNetwork : public ::testing::TestWithParam<Case> {
     Json values = equivariant_networks()[variant].config;
     values["dim"] = 16;
     values["num_layers"] = 3;
-    config_ = config_of(values);
+    config_ = config_from(values);
     dtype_ = dtype;
     tolerance_ = dtype == at::kDouble ? 1e-10 : 1e-4;
     model_ = random_model(config_, dtype);
@@ -167,7 +167,7 @@ INSTANTIATE_TEST_SUITE_P(All, EquivariantNetwork,
                          case_name);
 
 TEST(Egnn, an_isolated_node_keeps_its_place_and_gets_features_from_itself) {
-  const EgnnConfig config = config_of({{"architecture", "egnn"}, {"node_in_dim", 3}});
+  const EgnnConfig config = config_from({{"architecture", "egnn"}, {"node_in_dim", 3}});
   const auto model = random_model(config, at::kDouble);
   const TensorMap inputs = random_inputs(config, 4, complete_edges(3), at::kDouble);
   const TensorMap out = model->run(inputs);
@@ -200,7 +200,7 @@ class Qm9Network : public ::testing::TestWithParam<at::ScalarType> {
                    {"num_layers", 3},
                    {"node_in_dim", 6},
                    {"node_attr", true}};
-    config_ = config_of(values);
+    config_ = config_from(values);
     model_ = random_model(config_, GetParam());
   }
 
@@ -277,11 +277,11 @@ INSTANTIATE_TEST_SUITE_P(All, Qm9Network, ::testing::Values(at::kFloat, at::kDou
 class AutoencoderNetwork : public ::testing::TestWithParam<const char*> {
  protected:
   AutoencoderNetwork()
-      : config_(config_of({{"architecture", GetParam()},
-                           {"dim", 12},
-                           {"num_layers", 3},
-                           {"noise_dim", 1},
-                           {"latent_dim", 4}})),
+      : config_(config_from({{"architecture", GetParam()},
+                             {"dim", 12},
+                             {"num_layers", 3},
+                             {"noise_dim", 1},
+                             {"latent_dim", 4}})),
         model_(random_model(config_, at::kDouble)) {
     at::manual_seed(5);
     const at::Tensor upper = (at::rand({7, 7}) < 0.4).to(at::kDouble).triu(1);

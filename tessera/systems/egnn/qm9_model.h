@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "tessera/systems/edge_weights.h"
 #include "tessera/systems/egnn/egcl_layer.h"
 
 namespace tessera::egnn {
@@ -10,7 +11,7 @@ namespace tessera::egnn {
 /// `egnn_qm9`: one property of each molecule of a padded batch (section 5.3). Coordinates are
 /// fixed, so the prediction is invariant to rotations, reflections and translations. Edges that the
 /// mask removes (self pairs, padded slots) are never computed.
-class EgnnQm9 : public Model {
+class EgnnQm9 : public Model, public TakesEdgeWeights {
  public:
   explicit EgnnQm9(const EgnnConfig& config);
 

@@ -26,6 +26,7 @@ at::Tensor RadialField::forward(const at::Tensor& x, const Graph& graph) const {
   if (config_.tanh) e_E1 = e_E1.tanh();
   at::Tensor step_En = diff_En * e_E1;
   if (config_.clamp) step_En = step_En.clamp(-*config_.clamp, *config_.clamp);
+  if (graph.weighs_steps) step_En = step_En * graph.edge_weight->index_select(0, edges.order);
   return mean_over_receivers(step_En, edges);
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "tessera/systems/edge_weights.h"
 #include "tessera/systems/egnn/graph.h"
 #include "tessera/systems/egnn/perceptron.h"
 #include "tessera/systems/model.h"
@@ -24,7 +25,7 @@ class RadialField : public torch::nn::Module {
   };
   explicit RadialField(const Config& config);
 
-  /// mean_j of the steps (N, n); what is added to x is the caller's.
+  /// mean_j of the steps (N, n), each times the edge's weight; what is added to x is the caller's.
   at::Tensor forward(const at::Tensor& x, const Graph& graph) const;
   /// φ_v: speed (N, 1) → (N, 1).
   at::Tensor velocity_scale(const at::Tensor& speed) const {
@@ -38,7 +39,7 @@ class RadialField : public torch::nn::Module {
 };
 
 /// `radial_field_vel`: the radial field of the n-body experiment.
-class RadialFieldDynamics : public Model {
+class RadialFieldDynamics : public Model, public TakesEdgeWeights {
  public:
   explicit RadialFieldDynamics(const EgnnConfig& config);
 

@@ -7,6 +7,7 @@
 
 #include "tessera/core/error.h"
 #include "tessera/core/text.h"
+#include "tessera/systems/edge_weights.h"
 #include "tessera/systems/egnn/complete_edges.h"
 #include "tessera/systems/egnn/graph_sets.h"
 
@@ -51,9 +52,11 @@ struct GraphAutoencoderConfig final : Config {
 /// A graph as the models take it.
 struct Example {
   at::Tensor h, edge_index, edge_attr, adjacency;
+  at::Tensor edge_id;  // where every split has this graph
 };
 
-class GraphAutoencoderTask final : public Task {
+/// An edge is an ordered pair of nodes of one graph, where all splits have the same graphs.
+class GraphAutoencoderTask final : public Task, public SharedEdges {
  public:
   GraphAutoencoderTask(const GraphAutoencoderConfig& config, const TaskContext& context)
       : config_(config), options_(at::TensorOptions(context.dtype)) {
@@ -62,11 +65,22 @@ class GraphAutoencoderTask final : public Task {
         examples_[static_cast<size_t>(split)].push_back(make_example(graph));
       }
     }
+    if (!config.overfit && config.dataset != "cycles") return;
+    for (auto& examples : examples_) {
+      num_edges_ = 0;
+      for (Example& example : examples) {
+        const int64_t count = example.edge_index.size(1);
+        example.edge_id = at::arange(num_edges_, num_edges_ + count, at::kLong);
+        num_edges_ += count;
+      }
+    }
   }
 
   int64_t size(Split split) const override {
     return static_cast<int64_t>(of(split).size()) * draws(split);
   }
+
+  int64_t num_edges() const override { return num_edges_; }
 
   TensorMap batch(std::span<const int64_t> examples, BatchContext& context) const override {
     if (examples.size() != 1) {
@@ -88,6 +102,7 @@ class GraphAutoencoderTask final : public Task {
                     {"edge_index", example.edge_index},
                     {"edge_attr", example.edge_attr},
                     {"target", example.adjacency}};
+    if (example.edge_id.defined()) batch.set(kEdgeId, example.edge_id);
     const int64_t n = example.adjacency.size(0);
     if (config_.noise_coords > 0) {
       batch.set("noise_coords", at::randn({n, config_.noise_coords}, generator, options_));
@@ -132,7 +147,8 @@ class GraphAutoencoderTask final : public Task {
     return {.h = at::ones({n, 1}, options_),
             .edge_index = edge_index,
             .edge_attr = adjacency.index({edge_index[0], edge_index[1]}).unsqueeze(1),
-            .adjacency = adjacency};
+            .adjacency = adjacency,
+            .edge_id = {}};
   }
 
   const std::vector<Example>& of(Split split) const {
@@ -144,6 +160,7 @@ class GraphAutoencoderTask final : public Task {
   at::TensorOptions options_;
   CompleteEdges edges_{CompleteEdges::Loops::kNone};
   std::array<std::vector<Example>, 3> examples_;
+  int64_t num_edges_ = 0;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "tessera/systems/edge_weights.h"
 #include "tessera/systems/egnn/complete_edges.h"
 #include "tessera/systems/egnn/nbody_data.h"
 
@@ -71,7 +72,8 @@ Systems make_systems(const NbodyTrajectories& data, const std::string& features,
   return systems;
 }
 
-class NbodyTask final : public Task {
+/// An edge is an ordered pair of bodies: the same twenty in every system.
+class NbodyTask final : public Task, public SharedEdges {
  public:
   NbodyTask(const NbodyConfig& config, const TaskContext& context) {
     for (const Split split : {Split::kTrain, Split::kValid, Split::kTest}) {
@@ -84,6 +86,7 @@ class NbodyTask final : public Task {
   }
 
   int64_t size(Split split) const override { return of(split).x.size(0); }
+  int64_t num_edges() const override { return edges_.count(of(Split::kTrain).x.size(1)); }
 
   TensorMap batch(std::span<const int64_t> examples, BatchContext& context) const override {
     const Systems& systems = of(context.split);
@@ -98,6 +101,7 @@ class NbodyTask final : public Task {
             {"vel", take(systems.vel)},
             {"charges", take(systems.charges)},
             {"edge_index", edges_.of(count, systems.x.size(1))},
+            {kEdgeId, edges_.ids(count, systems.x.size(1))},
             {"edge_attr", take(systems.edge_attr)},
             {"target", take(systems.target)}};
   }

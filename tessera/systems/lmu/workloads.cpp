@@ -9,7 +9,7 @@
 namespace tessera::lmu {
 namespace {
 
-constexpr int64_t kPixels = 784;
+constexpr int64_t kPixelSteps = 784;
 
 std::shared_ptr<Model> seeded_model(const Json& values) {
   LmuConfig config;
@@ -32,7 +32,7 @@ WorkloadInstance classifier(const Json& config) {
   constexpr int64_t kBatch = 32;
   auto random = generator();
   return {.model = seeded_model(config),
-          .inputs = {{"x", torch::rand({kBatch, kPixels, 1}, random)},
+          .inputs = {{"x", torch::rand({kBatch, kPixelSteps, 1}, random)},
                      {"y", torch::randint(10, {kBatch}, random, torch::kLong)}},
           .loss = cross_entropy,
           .optimizer = {{"name", "adam"}, {"lr", 1e-3}}};
@@ -96,7 +96,8 @@ std::vector<Workload> workloads() {
     return it;
   };
   // One product for the memory (its gradient is one more: the kernel is constant), and the head.
-  const double memory = dense(32, kPixels, 468), read = dense(32, 469, 346) + dense(32, 346, 10);
+  const double memory = dense(32, kPixelSteps, 468),
+               read = dense(32, 469, 346) + dense(32, 346, 10);
   // Scalar signals by transforms of 2048, read at 256 outputs: their kernels and results forward;
   // gradients of both backward.
   const double signals = (8 + 256 + 8 * 256) * transform(2048) + 8 * 256 * 1025 * 8,
@@ -110,7 +111,7 @@ std::vector<Workload> workloads() {
                signals + maps, 3 * (signals + maps), sequence_parallel),
       eager_only(workload("psmnist_original",
                           "LMU of 2019, batch 32, 784 dependent steps, order 256, width 212",
-                          kPixels * step, 3 * kPixels * step, psmnist_original)),
+                          kPixelSteps * step, 3 * kPixelSteps * step, psmnist_original)),
   };
 }
 

@@ -7,16 +7,11 @@
 
 #include "tessera/core/error.h"
 #include "tessera/ops/mmse_threshold_search.h"
+#include "tessera/systems/snn_calibration/refuse.h"
 #include "tessera/systems/snn_calibration/walk.h"
 
 namespace tessera::snn_calibration {
 namespace {
-
-[[noreturn]] void refuse(const std::string& rule, const std::string& got, const char* id,
-                         const std::string& next = "") {
-  fail<InvalidArgument>(
-      {.where = "snn_calibration", .rule = rule, .got = got, .next = next, .id = id});
-}
 
 /// The quantile by linear interpolation at p·(n − 1), without a limit to n.
 at::Tensor interpolated_quantile(const at::Tensor& values, double p) {

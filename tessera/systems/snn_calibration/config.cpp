@@ -6,18 +6,13 @@
 #include "tessera/core/error.h"
 #include "tessera/core/text.h"
 #include "tessera/nn/convnet/presets.h"
+#include "tessera/systems/snn_calibration/refuse.h"
 
 namespace tessera::snn_calibration {
 namespace {
 
 const std::vector<std::string> kArchitectures = {"vgg", "resnet", "resnet_deep_stem", "vgg_fc",
                                                  "mobilenet_v1"};
-
-[[noreturn]] void refuse(const std::string& rule, const std::string& got, const char* id,
-                         const std::string& next = "") {
-  fail<InvalidArgument>(
-      {.where = "snn_calibration", .rule = rule, .got = got, .next = next, .id = id});
-}
 
 std::vector<int64_t> plan_of(const Json& plan) {
   std::vector<int64_t> widths;

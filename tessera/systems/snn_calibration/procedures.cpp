@@ -14,7 +14,8 @@
 namespace tessera::snn_calibration {
 namespace {
 
-[[noreturn]] void refuse(const char* procedure, const std::string& rule, const std::string& got) {
+[[noreturn]] void refuse_argument(const char* procedure, const std::string& rule,
+                                  const std::string& got) {
   fail<InvalidArgument>({.where = procedure, .rule = rule, .got = got, .id = "T-SNN-40"});
 }
 
@@ -25,7 +26,7 @@ T argument(const Json& config, const char* key, const char* procedure, T otherwi
   try {
     return config[key].get<T>();
   } catch (const Json::exception&) {
-    refuse(procedure, std::string("\"") + key + "\" has its type", config[key].dump());
+    refuse_argument(procedure, std::string("\"") + key + "\" has its type", config[key].dump());
   }
 }
 
@@ -51,7 +52,7 @@ double of_variant(const Json& config, const char* key, const std::string& varian
                      : table.contains(variant) ? table[variant]
                                                : table.value("others", Json(otherwise));
   if (!value.is_number())
-    refuse("fold_batch_norm", std::string(key) + " is a number", value.dump());
+    refuse_argument("fold_batch_norm", std::string(key) + " is a number", value.dump());
   return value.get<double>();
 }
 
@@ -113,7 +114,8 @@ TensorMap fold_batch_norm(const Json& config, const TensorMap& inputs) {
         fold_variant(config, inputs,
                      name.substr(kPrefix.size(), name.size() - kPrefix.size() - kSuffix.size())));
   }
-  if (outputs.empty()) refuse("fold_batch_norm", "there is a <variant>.conv.weight", "none");
+  if (outputs.empty())
+    refuse_argument("fold_batch_norm", "there is a <variant>.conv.weight", "none");
   return outputs;
 }
 
@@ -125,7 +127,7 @@ TensorMap if_neuron(const Json& config, const TensorMap& inputs) {
   const at::Tensor weight = inputs.at("weight/weight");
   const bool is_linear = weight.dim() == 2;
   const auto steps = argument<int64_t>(config, "time_steps", kName, x.size(0));
-  if (steps < 1) refuse(kName, "time_steps is at least 1", std::to_string(steps));
+  if (steps < 1) refuse_argument(kName, "time_steps is at least 1", std::to_string(steps));
   const nn::Layer layer{.name = "layer",
                         .kind = is_linear ? nn::LayerKind::kLinear : nn::LayerKind::kConv,
                         .out_channels = weight.size(0),
@@ -256,8 +258,8 @@ TensorMap calibrate_network(const Json& config, const TensorMap& inputs) {
   const at::Tensor& test = inputs.at("test");
   Json keys = model_keys(config);
   if (calib.dim() != 5 || calib.size(0) < 1) {
-    refuse("calibrate", "calib is [batches, B, C, H, W] of at least one batch",
-           c10::str(calib.sizes()));
+    refuse_argument("calibrate", "calib is [batches, B, C, H, W] of at least one batch",
+                    c10::str(calib.sizes()));
   }
   keys["image_size"] = calib.size(4);
   const SnnConfig model = SnnConfig::of(keys);

@@ -7,16 +7,11 @@
 #include "tessera/core/error.h"
 #include "tessera/core/text.h"
 #include "tessera/ops/sparse_conv2d.h"
+#include "tessera/systems/snn_calibration/refuse.h"
 #include "tessera/systems/snn_calibration/walk.h"
 
 namespace tessera::snn_calibration {
 namespace {
-
-[[noreturn]] void refuse(const std::string& rule, const std::string& got, const char* id,
-                         const std::string& next = "") {
-  fail<InvalidArgument>(
-      {.where = "snn_calibration", .rule = rule, .got = got, .next = next, .id = id});
-}
 
 bool has_weight(const nn::Layer& layer) {
   return layer.kind == nn::LayerKind::kConv || layer.kind == nn::LayerKind::kLinear;

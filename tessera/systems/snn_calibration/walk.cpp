@@ -4,15 +4,10 @@
 
 #include "tessera/core/error.h"
 #include "tessera/ops/if_neuron.h"
+#include "tessera/systems/snn_calibration/refuse.h"
 
 namespace tessera::snn_calibration {
 namespace {
-
-[[noreturn]] void refuse(const std::string& rule, const std::string& got, const char* id,
-                         const std::string& next = "") {
-  fail<InvalidArgument>(
-      {.where = "snn_calibration", .rule = rule, .got = got, .next = next, .id = id});
-}
 
 /// (N, …) → (T·N, …).
 at::Tensor repeated(const at::Tensor& values, int64_t steps) {

@@ -4,15 +4,10 @@
 
 #include "tessera/core/error.h"
 #include "tessera/core/text.h"
+#include "tessera/systems/ugs/refuse.h"
 
 namespace tessera::ugs {
-namespace {
-
-[[noreturn]] void refuse(const std::string& rule, const std::string& got, const char* id) {
-  fail<InvalidArgument>({.where = "ugs", .rule = rule, .got = got, .id = id});
-}
-
-}  // namespace
+namespace {}  // namespace
 
 UgsConfig UgsConfig::of(const Json& values) {
   UgsConfig config;

@@ -5,16 +5,13 @@
 #include <cmath>
 
 #include "tessera/core/error.h"
+#include "tessera/systems/ugs/refuse.h"
 
 namespace tessera::ugs {
 namespace {
 
 // Beyond this the dense propagation matrix is an output that nobody asked for.
 constexpr int64_t kLargestDense = 512;
-
-[[noreturn]] void refuse(const std::string& rule, const std::string& got, const char* id) {
-  fail<InvalidArgument>({.where = "ugs", .rule = rule, .got = got, .id = id});
-}
 
 void xavier(const at::Tensor& weight) {
   const at::NoGradGuard no_grad;
@@ -70,6 +67,11 @@ UgsModel::UgsModel(const UgsConfig& config) : config_(config) {
 Masks UgsModel::masks() const {
   return {
       .weights = network_->masked_weights(), .edge_soft = edges_.soft, .edge_hard = edges_.hard};
+}
+
+std::string UgsModel::edge_weight_input() const {
+  const bool takes_any = config_.model == "gcn" || config_.model == "gin";
+  return takes_any && config_.num_edges == 0 ? "edge_mask_train" : "";
 }
 
 void UgsModel::set_masks_trained(bool trained) {

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "tessera/systems/edge_weights.h"
 #include "tessera/systems/model.h"
 #include "tessera/systems/ugs/config.h"
 #include "tessera/systems/ugs/link.h"
@@ -17,7 +18,7 @@ struct EdgeMasks {
 
 /// A graph network with masks on its edges and weights. For link prediction the network is the
 /// encoder, `gcn` in the authors' names, beside a discriminator and the centres of the readout.
-class UgsModel : public Model {
+class UgsModel : public Model, public TakesEdgeWeights {
  public:
   explicit UgsModel(const UgsConfig& config);
 
@@ -35,6 +36,9 @@ class UgsModel : public Model {
   /// logits_global, logits_cluster, cluster_means, cluster_readout, auc_ap for link prediction.
   TensorMap run(const TensorMap& inputs) override;
   bool is_derived(const std::string& buffer) const override { return buffer == "centres"; }
+  /// GCN and GIN, without edge masks of their own. GAT and ResGCN leave a masked edge its share of
+  /// a softmax.
+  std::string edge_weight_input() const override;
 
   const UgsConfig& config() const { return config_; }
   Network& network() { return *network_; }

@@ -5,6 +5,7 @@
 
 #include "tessera/core/rng.h"
 #include "tessera/ops/sparse_matrix.h"
+#include "tessera/systems/edge_weights.h"
 #include "tessera/systems/ugs/link.h"
 #include "tessera/systems/ugs/model.h"
 
@@ -39,9 +40,10 @@ struct CitationLinksConfig final : CitationConfig {
 };
 
 /// What both tasks share: the graph as the model's inputs.
-class WholeGraph : public Task {
+class WholeGraph : public Task, public SharedEdges {
  public:
   int64_t size(Split) const override { return 1; }
+  int64_t num_edges() const override { return inputs_.at("edge_index").size(1); }
   Metrics metrics(const Tally& tally) const override {
     Metrics list;
     for (const std::string& name : tally.names()) list.emplace_back(name, tally.mean(name));
@@ -58,6 +60,7 @@ class WholeGraph : public Task {
                {"x_columns", rows.col},
                {"x_values", rows.value.to(dtype)},
                {"edge_index", self_loops ? at::cat({edges, at::stack({nodes, nodes})}, 1) : edges}};
+    inputs_.set(kEdgeId, at::arange(num_edges(), at::kLong));
   }
 
   /// What a search says of its last ticket.

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "tessera/ops/autocast.h"
 #include "tessera/ops/product.h"
 
 namespace tessera::zoo_tuning {
@@ -104,6 +105,7 @@ std::array<std::pair<const void*, int64_t>, 4> ZooConv::state() const {
 const ZooConv::Kept& ZooConv::kept() {
   const auto now = state();
   if (kept_.kernels.defined() && kept_.made_from == now) return kept_;
+  const ops::NoAutocast guard;  // what is kept serves every precision
   kept_ = {};
   if (options_.is_lite) {
     Plain plain = folded(average_gates_);

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "tessera/ops/autocast.h"
+
 namespace tessera::egnn::se3 {
 namespace {
 
@@ -96,6 +98,10 @@ at::Tensor radial_contraction_plain(const at::Tensor& products_USK, const at::Te
 
 at::Tensor radial_contraction(const at::Tensor& products_USK, const at::Tensor& hidden_UH,
                               const at::Tensor& weight, const at::Tensor& bias) {
+  if (ops::is_autocast(products_USK)) {
+    const ops::NoAutocast guard;
+    return radial_contraction(ops::widened(products_USK), ops::widened(hidden_UH), weight, bias);
+  }
   if (!products_USK.is_cpu()) {
     return radial_contraction_plain(products_USK, hidden_UH, weight, bias);
   }

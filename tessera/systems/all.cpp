@@ -2,6 +2,8 @@
 #include "tessera/systems/folded_cnn/folded_cnn.h"
 #include "tessera/systems/gfnn/gfnn.h"
 #include "tessera/systems/lmu/lmu.h"
+#include "tessera/systems/network_method.h"
+#include "tessera/systems/snn_calibration/network_method.h"
 #include "tessera/systems/snn_calibration/snn_calibration.h"
 #include "tessera/systems/system.h"
 #include "tessera/systems/ugs/ugs.h"
@@ -25,10 +27,21 @@ Registry<System> register_all() {
   return registry;
 }
 
+Registry<NetworkMethod> register_methods() {
+  Registry<NetworkMethod> registry("network method");
+  registry.add(snn_calibration::network_method());
+  return registry;
+}
+
 }  // namespace
 
 const Registry<System>& systems() {
   static const Registry<System> registry = register_all();
+  return registry;
+}
+
+const Registry<NetworkMethod>& network_methods() {
+  static const Registry<NetworkMethod> registry = register_methods();
   return registry;
 }
 

@@ -83,6 +83,18 @@ int64_t classes_in_use(const CurriculumRules& rules, int64_t num_classes, int64_
   return curriculum.classes_in_use();
 }
 
+RankedLabels ranked(std::span<const int64_t> labels) {
+  std::vector<int64_t> classes(labels.begin(), labels.end());
+  std::ranges::sort(classes);
+  const auto repeated = std::ranges::unique(classes);
+  classes.erase(repeated.begin(), repeated.end());
+  RankedLabels result{.ranks = {}, .num_classes = static_cast<int64_t>(classes.size())};
+  for (const int64_t label : labels) {
+    result.ranks.push_back(std::ranges::lower_bound(classes, label) - classes.begin());
+  }
+  return result;
+}
+
 std::vector<int64_t> samples_in_use(std::span<const int64_t> labels, int64_t classes) {
   std::vector<int64_t> indices;
   for (size_t i = 0; i < labels.size(); ++i) {

@@ -48,6 +48,14 @@ class Curriculum {
 /// Classes in use at the start of `epoch`.
 int64_t classes_in_use(const CurriculumRules& rules, int64_t num_classes, int64_t epoch);
 
+/// The place of each label among the classes that occur, in ascending order: a curriculum counts
+/// these alone.
+struct RankedLabels {
+  std::vector<int64_t> ranks;
+  int64_t num_classes = 0;  ///< that occur
+};
+RankedLabels ranked(std::span<const int64_t> labels);
+
 /// Indices of the samples whose class is below `classes`, in their order.
 std::vector<int64_t> samples_in_use(std::span<const int64_t> labels, int64_t classes);
 

@@ -10,6 +10,7 @@
 #include "tessera/systems/folded_cnn/block_diagonal.h"
 #include "tessera/systems/folded_cnn/claims.h"
 #include "tessera/systems/folded_cnn/curriculum.h"
+#include "tessera/systems/folded_cnn/procedures.h"
 #include "tessera/systems/folded_cnn/test_inputs.h"
 
 // The invariants of the method, and the numbers that need no training.
@@ -245,6 +246,21 @@ TEST(Curriculum, classes_grow_to_all_of_them_at_the_predicted_epoch) {
   EXPECT_EQ(CurriculumRules::published(62, 4, true).init_classes, 4);
   // More companions than classes.
   EXPECT_EQ(Curriculum(CurriculumRules::published(2, 4), 2).classes_in_use(), 2);
+}
+
+TEST(Curriculum, counts_the_classes_that_occur) {
+  const std::vector<int64_t> labels = {7, 2, 2, 40, 7, 3};
+  const RankedLabels ranks = ranked(labels);
+  EXPECT_EQ(ranks.num_classes, 4);
+  EXPECT_EQ(ranks.ranks, (std::vector<int64_t>{2, 0, 0, 3, 2, 1}));
+  const Json config = {
+      {"num_classes", 50}, {"epochs", 3}, {"init_classes", 3}, {"steps", {{1, 2}}}};
+  for (const Procedure& procedure : procedures()) {
+    if (procedure.name != "curriculum") continue;
+    const TensorMap outputs = procedure.run(config, {{"labels", at::tensor(labels, at::kLong)}});
+    EXPECT_TRUE(at::equal(outputs.at("classes_in_use"), at::tensor({3, 4, 4}, at::kLong)));
+    EXPECT_TRUE(at::equal(outputs.at("samples_in_use"), at::tensor({5, 6, 6}, at::kLong)));
+  }
 }
 
 TEST(Curriculum, the_gap_is_that_of_the_step_that_is_current_then) {

@@ -139,9 +139,9 @@ TensorMap curriculum(const Json& config, const TensorMap& inputs) {
       CurriculumRules::of(given, CurriculumRules::published(num_classes, fold, is_slow));
 
   const at::Tensor labels = inputs.at("labels").to(at::kLong).contiguous();
-  const std::span<const int64_t> classes(labels.const_data_ptr<int64_t>(),
-                                         static_cast<size_t>(labels.numel()));
-  Curriculum state(rules, num_classes);
+  const auto [classes, num_present] =
+      ranked({labels.const_data_ptr<int64_t>(), static_cast<size_t>(labels.numel())});
+  Curriculum state(rules, num_present);
   std::vector<int64_t> in_use, next, samples, order;
   for (int64_t epoch = 0; epoch < epochs; ++epoch) {
     order = samples_in_use(classes, state.classes_in_use());

@@ -107,6 +107,10 @@ void ZooConfig::fields(FieldList& list) {
                 "all sources, the mean of their outputs; average: the sources' mean weights; "
                 "distillation: one source that a trained ensemble teaches",
         .one_of = {"zoo", "plain", "ensemble", "average", "distillation"}});
+  list("pool", pool,
+       {.help = "of the network: max where it has maximum pools; average puts average pools of the "
+                "same windows in their place, which a network needs that is to spike",
+        .one_of = {"max", "average"}});
   list("num_sources", num_sources,
        {.help = "models in the zoo", .min = 1, .authors_name = "experts"});
   list("align", align,
@@ -205,6 +209,7 @@ nn::Network plain_network(const ZooConfig& config) {
   nn::Network network = config.block              ? bottleneck(config)
                         : config.network == kTiny ? tiny(config)
                                                   : named(config);
+  if (config.pool == "average") network = nn::with_average_pools(std::move(network));
   set_norm(config, network);
   nn::infer_shapes(network);
   return network;

@@ -16,6 +16,7 @@ struct ZooConfig : Config {
   std::optional<std::string> layer, block;
   std::string network = "resnet50";
   std::string method = "zoo";
+  std::string pool = "max";
 
   int64_t num_sources = 5;
   bool align = true;

@@ -40,11 +40,14 @@ torch::nn::Module& child(torch::nn::Module& owner, const char* name) {
   return *owner.register_module(name, std::make_shared<torch::nn::Module>(name));
 }
 
-void add_buffers(const torch::nn::Module& module, TensorMap& outputs) {
-  if (!module.is_training()) return;
-  for (const auto& item : module.named_buffers()) {
-    outputs.set("buffer/" + item.key() + "_after", item.value());
-  }
+void add_buffers(const TensorMap& buffers, TensorMap& outputs) {
+  for (const auto& [name, tensor] : buffers) outputs.set("buffer/" + name + "_after", tensor);
+}
+
+TensorMap buffers_of(const torch::nn::Module& module) {
+  TensorMap buffers;
+  for (const auto& item : module.named_buffers()) buffers.set(item.key(), item.value());
+  return buffers;
 }
 
 }  // namespace
@@ -87,7 +90,7 @@ TensorMap ZooLayer::run(const TensorMap& inputs) {
   const at::Tensor maps = is_matrix ? x.unsqueeze(2).unsqueeze(3) : x;
   const auto [y, gates] = conv_.forward(maps, mode_of(*this), /*wants_gates=*/true);
   TensorMap outputs{{"y", is_matrix ? y.flatten(1) : y}, {"gates", gates}};
-  add_buffers(*this, outputs);
+  if (is_training()) add_buffers(buffers_of(*this), outputs);
   return outputs;
 }
 
@@ -104,7 +107,11 @@ TensorMap ZooModel::run(const TensorMap& inputs) {
   const at::Tensor out = net_->forward(inputs.at("x"), mode_of(*this));
   TensorMap outputs{{config_.block ? "y" : "features", out}};
   if (head_) outputs.set("logits", head_->forward(out));
-  add_buffers(*this, outputs);
+  if (is_training()) {
+    add_buffers(buffers_of(*this), outputs);
+    add_buffers(net_->batch_counters().prefixed(head_ ? std::string(kFeatures) + "." : ""),
+                outputs);
+  }
   return outputs;
 }
 

@@ -52,8 +52,8 @@ class ZooLayer final : public Model {
 };
 
 /// A Zoo-Tuned network, or a block of one. x → features (B, F), and logits (B, C) where there are
-/// classes; of a block y. In training also buffer/<name>_after: statistics and averages of gates
-/// after the forward.
+/// classes; of a block y. In training also buffer/<name>_after: statistics, averages of
+/// gates and counters of batches after the forward.
 /// Names are the authors': f_net.* and c_net.* with classes, else the features' own.
 class ZooModel final : public SourcedModel, public nn::Mergeable {
  public:

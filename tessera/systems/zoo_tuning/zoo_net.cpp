@@ -129,6 +129,7 @@ at::Tensor ZooNet::run(const at::Tensor& x, nn::Mode mode, std::vector<LayerGate
 
 at::Tensor ZooNet::forward(const at::Tensor& x, nn::Mode mode) {
   at::Tensor out = run(x, mode, nullptr);
+  if (mode == nn::Mode::kTrain) ++num_batches_;
   if (out.dim() == 4 && out.requires_grad()) {
     // A gradient of another layout would slow down every step of the way back.
     out.register_hook(
@@ -142,6 +143,15 @@ std::vector<ZooNet::LayerGates> ZooNet::gates(const at::Tensor& x) {
   std::vector<LayerGates> seen;
   run(x, nn::Mode::kEvaluate, &seen);
   return seen;
+}
+
+TensorMap ZooNet::batch_counters() const {
+  TensorMap counters;
+  for (const nn::Layer& layer : network_.layers) {
+    if (layer.kind != LayerKind::kBatchNorm) continue;
+    counters.set(layer.name + ".num_batches_tracked", at::scalar_tensor(num_batches_, at::kLong));
+  }
+  return counters;
 }
 
 std::vector<std::string> ZooNet::input_dependent() const {

@@ -38,6 +38,10 @@ class ZooNet {
   /// The names of the lite layers whose λ is 0: those that never trained.
   std::vector<std::string> untrained() const;
 
+  /// <norm>.num_batches_tracked of every batch norm: the training forwards since this object was
+  /// made. Not among the weights: no result depends on it.
+  TensorMap batch_counters() const;
+
   /// The same network with plain layers: lite ones by λ. Throws InvalidArgument where a layer's
   /// gates depend on the input, and where it never trained.
   nn::WeightedNetwork folded() const;
@@ -55,6 +59,7 @@ class ZooNet {
   std::vector<std::optional<ZooConv>> convs_;  ///< per layer
   std::vector<nn::LayerTensors> tensors_;      ///< of batch norms
   std::vector<bool> may_overwrite_;            ///< per layer
+  int64_t num_batches_ = 0;                    ///< training forwards
 };
 
 }  // namespace tessera::zoo_tuning

@@ -205,6 +205,20 @@ TEST(ZooModel, aligns_where_the_authors_do) {
   EXPECT_FALSE(is_lite(ZooConfig::of({{"lite", true}}), network.layer("layer1.0.downsample.0")));
 }
 
+TEST(ZooModel, tells_the_training_forwards_beside_its_statistics) {
+  const auto model = tiny();
+  const char* counter = "buffer/f_net.layer1.0.bn2.num_batches_tracked_after";
+  for (const int64_t count : {1, 2}) {
+    const TensorMap outputs = model->run({{"x", images(2)}});
+    EXPECT_EQ(outputs.at(counter).scalar_type(), at::kLong);
+    EXPECT_EQ(outputs.at(counter).item<int64_t>(), count);
+    EXPECT_TRUE(outputs.contains("buffer/f_net.layer1.0.bn2.running_var_after"));
+  }
+  model->eval();
+  EXPECT_FALSE(model->run({{"x", images(2)}}).contains(counter));
+  EXPECT_FALSE(weights_of(*model).contains("f_net.layer1.0.bn2.num_batches_tracked"));
+}
+
 TEST(ZooModel, trains_every_parameter) {
   for (const bool is_lite : {false, true}) {
     const auto model = tiny({{"lite", is_lite}, {"align_all", true}});
@@ -235,6 +249,20 @@ TEST(Zoo, stacks_kernels_averages_norms_and_drops_statistics) {
   EXPECT_TRUE(at::equal(
       weights_from_zoo(model->net().network(), {sources[0], wrapped, sources[2]}).at(kernel),
       built.at(kernel)));
+}
+
+TEST(Zoo, counters_of_batches_are_averaged_where_sources_have_them) {
+  const Json config = {{"network", "tiny"}, {"num_sources", 2}};
+  TensorMap inputs;
+  const auto sources = testing::sources(2);
+  for (int64_t i = 0; i < 2; ++i) {
+    const std::string prefix = "source" + std::to_string(i) + ".";
+    inputs.merge(sources[static_cast<size_t>(i)].prefixed(prefix));
+    inputs.set(prefix + "bn1.num_batches_tracked", at::scalar_tensor(4 + 3 * i, at::kLong));
+  }
+  const TensorMap outputs = procedures().front().run(config, inputs);
+  EXPECT_EQ(outputs.at("bn1.num_batches_tracked").item<int64_t>(), 5);
+  EXPECT_FALSE(outputs.contains("layer1.0.bn1.num_batches_tracked"));
 }
 
 TEST(Zoo, one_gate_of_one_is_the_source_itself) {

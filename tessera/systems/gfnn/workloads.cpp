@@ -82,8 +82,10 @@ std::vector<Workload> workloads() {
       workload("animation", "128-256-256-128 on 4 (periodic) x 5 nodes, batch 32", animation),
       workload("runtime", "the same, one sample", runtime)};
   all[1].variants = {on_nodes(animation, {8, 10}), on_nodes(animation, {16, 20})};
-  // A coordinate that stays in reach of the network that was blended last.
-  all[2].variants = {{.name = "cached", .make = [runtime] {
+  // A coordinate that stays in reach of the network that was blended last; grids of more nodes.
+  all[2].variants = {on_nodes(runtime, {8, 10}),
+                     on_nodes(runtime, {16, 20}),
+                     {.name = "cached", .make = [runtime] {
                         WorkloadInstance made = instance(runtime, 0.1);
                         made.loss = {};
                         return made;

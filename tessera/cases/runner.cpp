@@ -104,7 +104,12 @@ TensorMap run_forward(const CaseFile& it, at::Device device) {
     result.set(name.starts_with("buffer/") ? name : "output/" + name, tensor);
   }
   result.merge(model.to_authors(reached.with_prefix("grad/")).prefixed("grad/"));
-  result.merge(reached.with_prefix("grad_input/").prefixed("grad_input/"));
+  for (const auto& [name, tensor] : inputs) {
+    // Every floating input has a gradient in the result; what nothing depends on has that of zero.
+    if (!scalar.defined() || !tensor.requires_grad()) continue;
+    const std::string key = "grad_input/" + name;
+    result.set(key, reached.contains(key) ? reached.at(key) : at::zeros_like(tensor));
+  }
   return result;
 }
 

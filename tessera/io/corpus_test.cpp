@@ -38,7 +38,8 @@ std::vector<CorpusFile> corpus() {
       {"png", fuzz::read_png},
       {"jpeg", fuzz::read_jpeg},
       {"planetoid", fuzz::read_planetoid},
-      {"csv", fuzz::read_csv}};
+      {"csv", fuzz::read_csv},
+      {"bvh", fuzz::read_bvh}};
   std::vector<CorpusFile> files;
   for (const auto& [name, read] : readers) {
     const auto folder = std::filesystem::path(TESSERA_SOURCE_DIR) / "tests/fuzz/corpus" / name;

@@ -89,6 +89,29 @@ TEST(GridLinear, float_error_is_within_the_rule) {
   }
 }
 
+// Layers that blend with the same weights share what is planned for them.
+TEST(GridLinear, other_node_weights_of_the_same_shape_are_other_results) {
+  const Case c{24, 12, 9, grid_of({5, 4}, Interpolation::kCubic)};
+  Arguments a = draw(c);
+  const auto expect_plain = [&](const char* what) {
+    const auto ours = run(grid_linear, a), plain = run(grid_linear_plain, a);
+    for (size_t i = 0; i < ours.size(); ++i) {
+      EXPECT_TRUE(at::allclose(ours[i], plain[i], 1e-12, 1e-11)) << what << ", result " << i;
+    }
+  };
+  expect_plain("drawn");
+  // Behind autograd's back: no version of a tensor tells of these.
+  a.n.weight.mutable_data_ptr<double>()[5] += 1;
+  expect_plain("a weight");
+  int64_t* const index = a.n.index.mutable_data_ptr<int64_t>();
+  index[17] = (index[17] + 1) % c.grid.nodes();
+  expect_plain("an index");
+  index[17] = c.grid.nodes();
+  EXPECT_THROW(grid_linear(a.x, a.weight, a.bias, a.n), InvalidArgument);
+  index[17] = 0;
+  expect_plain("after a refusal");
+}
+
 TEST(GridLinear, refuses_an_index_beyond_the_nodes) {
   Arguments a = draw({4, 3, 2, grid_of({3}, Interpolation::kLinear)});
   a.n.index = a.n.index + 2;

@@ -18,6 +18,8 @@ import tarfile
 import zipfile
 import zlib
 
+from bvh_corpus import bvh
+
 ROOT = pathlib.Path(__file__).parent / "corpus"
 
 
@@ -1027,7 +1029,7 @@ def jpeg():
 def main():
     shutil.rmtree(ROOT, ignore_errors=True)
     for make in (safetensors, npy, npz, idx, tar, xyz, ts, arff, checkpoint, xz, word_vectors, png,
-                 jpeg, planetoid, csv):
+                 jpeg, planetoid, csv, bvh):
         folder = ROOT / make.__name__
         folder.mkdir(parents=True)
         for name, content in make():

@@ -7,6 +7,7 @@
 
 #include "tessera/core/error.h"
 #include "tessera/io/arff.h"
+#include "tessera/io/bvh.h"
 #include "tessera/io/bzip2.h"
 #include "tessera/io/csv.h"
 #include "tessera/io/cursor.h"
@@ -157,6 +158,21 @@ inline void read_csv(Bytes bytes) {
   } else {
     is_whole(io::parse_csv_floats(bytes.subspan(1)));
   }
+}
+
+inline void read_bvh(Bytes bytes) {
+  const io::BvhMotion motion = io::parse_bvh(bytes);
+  require(!motion.joints.empty() && motion.joints[0].parent == -1);
+  int64_t channels = 0;
+  for (size_t j = 0; j < motion.joints.size(); ++j) {
+    const io::BvhJoint& joint = motion.joints[j];
+    require(joint.parent < static_cast<int64_t>(j) && (j == 0 || joint.parent >= 0));
+    require(joint.channels.size() <= 6 && (!joint.name.empty() || joint.channels.empty()));
+    channels += static_cast<int64_t>(joint.channels.size());
+  }
+  require(channels == motion.channels && motion.frame_time > 0);
+  require(motion.values.size() == static_cast<size_t>(motion.frames * motion.channels));
+  for (const float value : motion.values) require(std::isfinite(value));
 }
 
 inline void read_checkpoint(Bytes bytes) {

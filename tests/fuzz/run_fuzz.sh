@@ -8,7 +8,8 @@ seconds=${1:?usage: run_fuzz.sh SECONDS [TARGET...]}
 shift
 targets=("${@:-}")
 [ -n "${targets[0]}" ] ||
-  targets=(safetensors npy npz idx tar xyz ts arff checkpoint xz word_vectors png jpeg planetoid csv)
+  targets=(safetensors npy npz idx tar xyz ts arff checkpoint xz word_vectors png jpeg planetoid csv
+    bvh)
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build=$here/../../build/fuzz

@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
+#include <optional>
+#include <tuple>
 
 #include "tessera/core/error.h"
 #include "tessera/ops/cpu/grid_linear_kernel.h"
@@ -47,21 +50,27 @@ struct Problem : GridLinearProblem<T> {
     this->x = x_t.template const_data_ptr<T>();
     this->weight = weight_t.template const_data_ptr<T>();
     this->bias = bias_t.defined() ? bias_t.template const_data_ptr<T>() : nullptr;
+    // Asked for once: a tensor checks itself at every question.
+    indices = index.const_data_ptr<int64_t>();
+    weights = node_weight.template const_data_ptr<T>();
+  }
+
+  void check_indices() const {
     for (int64_t i = 0; i < this->rows * active; ++i) {
-      if (indices()[i] >= 0 && indices()[i] < this->nodes) continue;
+      if (indices[i] >= 0 && indices[i] < this->nodes) continue;
       fail<InvalidArgument>({.where = "grid_linear",
                              .rule = fmt::format("a node index must be below K = {}", this->nodes),
-                             .got = std::to_string(indices()[i]),
+                             .got = std::to_string(indices[i]),
                              .id = "T-GRID-12"});
     }
   }
 
-  const int64_t* indices() const { return index.const_data_ptr<int64_t>(); }
-  const T* weights() const { return node_weight.const_data_ptr<T>(); }
   int64_t work() const { return this->rows * active * this->in * this->out; }
 
   at::Tensor x_t, weight_t, bias_t, index, node_weight;
   int64_t active;
+  const int64_t* indices;
+  const T* weights;
 };
 
 /// Samples of neighbouring cells side by side, with the union of their nodes.
@@ -71,11 +80,7 @@ struct Blocks {
   std::vector<GridBlockEntry<T>> entries;
 
   explicit Blocks(const Problem<T>& p) : slot_(static_cast<size_t>(p.nodes), -1) {
-    std::vector<int64_t> order(static_cast<size_t>(p.rows));
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-      return p.indices()[a * p.active] < p.indices()[b * p.active];
-    });
+    const std::vector<int64_t> order = by_first_node(p);
     entries.reserve(static_cast<size_t>(p.rows * p.active));
     size_t i = 0;
     while (i < order.size()) {
@@ -94,6 +99,21 @@ struct Blocks {
   }
 
  private:
+  /// Samples, those of one cell side by side.
+  static std::vector<int64_t> by_first_node(const Problem<T>& p) {
+    std::vector<int64_t> next(static_cast<size_t>(p.nodes) + 2, 0);
+    const auto place = [&](int64_t row) {
+      return p.active == 0 ? 0 : static_cast<size_t>(p.indices[row * p.active]);
+    };
+    for (int64_t row = 0; row < p.rows; ++row) ++next[place(row) + 1];
+    std::partial_sum(next.begin(), next.end(), next.begin());
+    std::vector<int64_t> order(static_cast<size_t>(p.rows));
+    for (int64_t row = 0; row < p.rows; ++row) {
+      order[static_cast<size_t>(next[place(row)]++)] = row;
+    }
+    return order;
+  }
+
   void add(const Problem<T>& p, const int64_t* rows, size_t count) {
     GridBlock block{.num_rows = static_cast<int64_t>(count),
                     .begin = static_cast<int64_t>(entries.size())};
@@ -101,7 +121,7 @@ struct Blocks {
       block.rows[r] = rows[r < count ? r : 0];
       if (r >= count) continue;
       for (int64_t s = 0; s < p.active; ++s) {
-        const int64_t node = p.indices()[rows[r] * p.active + s];
+        const int64_t node = p.indices[rows[r] * p.active + s];
         int64_t& slot = slot_[static_cast<size_t>(node)];
         // Left over from an earlier block: entries of this one lie behind its begin.
         const bool is_new = slot < block.begin || slot >= static_cast<int64_t>(entries.size()) ||
@@ -110,7 +130,7 @@ struct Blocks {
           slot = static_cast<int64_t>(entries.size());
           entries.push_back({.node = node, .weight = {}});
         }
-        entries[static_cast<size_t>(slot)].weight[r] += p.weights()[rows[r] * p.active + s];
+        entries[static_cast<size_t>(slot)].weight[r] += p.weights[rows[r] * p.active + s];
       }
     }
     block.end = static_cast<int64_t>(entries.size());
@@ -119,29 +139,6 @@ struct Blocks {
 
   std::vector<int64_t> slot_;
 };
-
-template <class T>
-at::Tensor forward(const GridLinearArgs& args) {
-  const Problem<T> p(args);
-  const at::Tensor y = at::empty({p.rows, p.out}, p.x_t.options());
-  T* const to = y.mutable_data_ptr<T>();
-  const int64_t parts = parts_for(p.work(), std::max<int64_t>(p.out / 8, 1));
-  if (p.rows == 1) {
-    for_each_part(parts, [&](int64_t part) {
-      grid_linear_kernels<T>().forward_one(p, p.x, p.active, p.indices(), p.weights(),
-                                           part_begin(p.out, parts, part),
-                                           part_begin(p.out, parts, part + 1), to);
-    });
-    return y;
-  }
-  const Blocks<T> plan(p);
-  for_each_part(parts, [&](int64_t part) {
-    grid_linear_kernels<T>().forward(
-        p, plan.blocks.data(), static_cast<int64_t>(plan.blocks.size()), plan.entries.data(),
-        part_begin(p.out, parts, part), part_begin(p.out, parts, part + 1), to);
-  });
-  return y;
-}
 
 /// Samples of each node, in the order of the batch; those without weight are left out unless the
 /// gradient by the weight itself is wanted.
@@ -153,32 +150,94 @@ struct Uses {
 
   Uses(const Problem<T>& p, bool with_zeros) : begin(static_cast<size_t>(p.nodes) + 1, 0) {
     const int64_t count = p.rows * p.active;
-    const auto is_used = [&](int64_t i) { return with_zeros || p.weights()[i] != T(0); };
+    const auto is_used = [&](int64_t i) { return with_zeros || p.weights[i] != T(0); };
     for (int64_t i = 0; i < count; ++i) {
-      if (is_used(i)) ++begin[static_cast<size_t>(p.indices()[i]) + 1];
+      if (is_used(i)) ++begin[static_cast<size_t>(p.indices[i]) + 1];
     }
     most = *std::max_element(begin.begin(), begin.end());
     std::partial_sum(begin.begin(), begin.end(), begin.begin());
     uses.resize(static_cast<size_t>(begin.back()));
     std::vector<int64_t> next(begin.begin(), begin.end() - 1);
-    for (int64_t i = 0; i < count; ++i) {
-      if (!is_used(i)) continue;
-      const auto at = static_cast<size_t>(next[static_cast<size_t>(p.indices()[i])]++);
-      uses[at] = {i / p.active, i, p.weights()[i]};
+    int64_t i = 0;
+    for (int64_t row = 0; row < p.rows; ++row) {
+      for (int64_t s = 0; s < p.active; ++s, ++i) {
+        if (!is_used(i)) continue;
+        const auto at = static_cast<size_t>(next[static_cast<size_t>(p.indices[i])]++);
+        uses[at] = {row, i, p.weights[i]};
+      }
     }
   }
 
   GridUses<T> view() const { return {begin.data(), uses.data()}; }
 };
 
+/// A plan (Blocks or Uses) of the node weights of `p`. The last one of each thread is kept: a
+/// network's layers blend with the same weights one after another, and to compare them with a copy
+/// is an order of magnitude cheaper than to plan again. Valid until the thread's next call.
+template <class Plan, class T, class... Options>
+const Plan& plan_of(const Problem<T>& p, Options... options) {
+  struct Memo {
+    std::tuple<int64_t, int64_t, int64_t, Options...> key;
+    std::vector<int64_t> index;
+    std::vector<T> weight;
+    std::optional<Plan> plan;
+  };
+  // 3 MB of indices and weights; what is larger is not kept.
+  constexpr int64_t kLargestKept = 1 << 18;
+  thread_local Memo memo;
+  const auto key = std::make_tuple(p.rows, p.active, p.nodes, options...);
+  const auto count = static_cast<size_t>(p.rows * p.active);
+  const auto is_same = [count](const auto& kept, const auto* now) {
+    return kept.size() == count && std::memcmp(kept.data(), now, count * sizeof(*now)) == 0;
+  };
+  if (memo.plan && memo.key == key && is_same(memo.index, p.indices) &&
+      is_same(memo.weight, p.weights)) {
+    return *memo.plan;
+  }
+  p.check_indices();
+  memo.plan.reset();
+  memo.key = key;
+  const size_t kept = p.rows * p.active <= kLargestKept ? count : 0;
+  memo.index.assign(p.indices, p.indices + kept);
+  memo.weight.assign(p.weights, p.weights + kept);
+  return memo.plan.emplace(p, options...);
+}
+
+template <class T>
+at::Tensor forward(const GridLinearArgs& args) {
+  const Problem<T> p(args);
+  const at::Tensor y = at::empty({p.rows, p.out}, p.x_t.options());
+  T* const to = y.mutable_data_ptr<T>();
+  const int64_t parts = parts_for(p.work(), std::max<int64_t>(p.out / 8, 1));
+  if (p.rows == 1) {
+    p.check_indices();
+    for_each_part(parts, [&](int64_t part) {
+      grid_linear_kernels<T>().forward_one(p, p.x, p.active, p.indices, p.weights,
+                                           part_begin(p.out, parts, part),
+                                           part_begin(p.out, parts, part + 1), to);
+    });
+    return y;
+  }
+  const auto& plan = plan_of<Blocks<T>>(p);
+  for_each_part(parts, [&](int64_t part) {
+    grid_linear_kernels<T>().forward(
+        p, plan.blocks.data(), static_cast<int64_t>(plan.blocks.size()), plan.entries.data(),
+        part_begin(p.out, parts, part), part_begin(p.out, parts, part + 1), to);
+  });
+  return y;
+}
+
 /// d_n += d_y · bias of each use.
 template <class T>
 void add_bias_part(const Problem<T>& p, const T* d_y, T* d_node) {
-  for (int64_t i = 0; i < p.rows * p.active; ++i) {
-    const T *d = d_y + i / p.active * p.out, *b = p.bias + p.indices()[i] * p.out;
-    T sum = 0;
-    for (int64_t o = 0; o < p.out; ++o) sum += d[o] * b[o];
-    d_node[i] += sum;
+  int64_t i = 0;
+  for (int64_t row = 0; row < p.rows; ++row) {
+    for (int64_t s = 0; s < p.active; ++s, ++i) {
+      const T *d = d_y + row * p.out, *b = p.bias + p.indices[i] * p.out;
+      T sum = 0;
+      for (int64_t o = 0; o < p.out; ++o) sum += d[o] * b[o];
+      d_node[i] += sum;
+    }
   }
 }
 
@@ -188,7 +247,7 @@ GridLinearTensors backward(const at::Tensor& given, const GridLinearArgs& args,
   const Problem<T> p(args);
   const at::Tensor d_y = given.contiguous();
   const T* const d = d_y.const_data_ptr<T>();
-  const Uses<T> uses(p, /*with_zeros=*/needs[kGridNode]);
+  const auto& uses = plan_of<Uses<T>>(p, /*with_zeros=*/needs[kGridNode]);
   GridLinearTensors result;
 
   if (needs[kGridX] || needs[kGridNode]) {

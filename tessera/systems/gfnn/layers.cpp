@@ -17,11 +17,10 @@ at::Tensor activate(const at::Tensor& z, std::string_view name) {
 }
 
 at::Tensor Dropout::operator()(const at::Tensor& a, int64_t layer) const {
-  if (share == 0) return a;
   const double scale = 1 / (1 - share);
   const at::Tensor* given = inputs->find(fmt::format("dropout_mask_{}", layer));
   if (given == nullptr) {
-    if (!draws) return a;
+    if (!draws || share == 0) return a;
     return a * at::empty_like(a).bernoulli_(1 - share).mul_(scale);
   }
   at::Tensor mask = given->dim() + 1 == a.dim() ? given->unsqueeze(1) : *given;
@@ -41,6 +40,7 @@ const at::Tensor& checked_x(const TensorMap& inputs, int64_t in_dim) {
   fail<InvalidArgument>({.where = "gfnn",
                          .rule = fmt::format("x must be (B, {})", in_dim),
                          .got = ops::describe(x),
+                         .next = "Set model.in_dim to the width of the data.",
                          .id = "T-GFN-11"});
 }
 

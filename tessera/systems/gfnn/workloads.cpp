@@ -1,6 +1,9 @@
 #include "tessera/systems/gfnn/workloads.h"
 
+#include <fmt/format.h>
 #include <torch/types.h>
+
+#include <optional>
 
 #include "tessera/systems/gfnn/model.h"
 
@@ -23,8 +26,9 @@ struct Shape {
   }
 };
 
-WorkloadInstance instance(const Shape& shape) {
+WorkloadInstance instance(const Shape& shape, std::optional<double> cache_reach = {}) {
   GfnnConfig config;
+  config.cache_reach = cache_reach;
   config.in_dim = shape.dims.front();
   config.out_dim = shape.dims.back();
   config.hidden_dims = {shape.dims.begin() + 1, shape.dims.end() - 1};
@@ -56,16 +60,37 @@ Workload workload(const std::string& name, std::string summary, const Shape& sha
           .peer_arguments = {{"--workload", name}, {"--workload", name, "--compile"}}};
 }
 
+/// The forward of another grid, whose nodes are more and whose work is the same.
+WorkloadVariant on_nodes(Shape shape, std::vector<int64_t> sizes) {
+  shape.sizes = std::move(sizes);
+  return {.name = fmt::format("{}x{}-nodes", shape.sizes[0], shape.sizes[1]), .make = [shape] {
+            WorkloadInstance made = instance(shape);
+            made.loss = {};
+            return made;
+          }};
+}
+
 }  // namespace
 
 std::vector<Workload> workloads() {
   const std::vector<int64_t> pose = {128, 256, 256, 128};
-  return {
+  const Json periodic = Json::array({true, false});
+  const Shape animation{32, pose, {4, 5}, periodic}, runtime{1, pose, {4, 5}, periodic};
+  std::vector<Workload> all = {
       workload("surface", "2-32-32-1 on 6 x 6 nodes, batch 1024",
                {1024, {2, 32, 32, 1}, {6, 6}, Json::array({false, false})}),
-      workload("animation", "128-256-256-128 on 4 (periodic) x 5 nodes, batch 32",
-               {32, pose, {4, 5}, Json::array({true, false})}),
-      workload("runtime", "the same, one sample", {1, pose, {4, 5}, Json::array({true, false})})};
+      workload("animation", "128-256-256-128 on 4 (periodic) x 5 nodes, batch 32", animation),
+      workload("runtime", "the same, one sample", runtime)};
+  all[1].variants = {on_nodes(animation, {8, 10}), on_nodes(animation, {16, 20})};
+  // A coordinate that stays in reach of the network that was blended last; grids of more nodes.
+  all[2].variants = {on_nodes(runtime, {8, 10}),
+                     on_nodes(runtime, {16, 20}),
+                     {.name = "cached", .make = [runtime] {
+                        WorkloadInstance made = instance(runtime, 0.1);
+                        made.loss = {};
+                        return made;
+                      }}};
+  return all;
 }
 
 }  // namespace tessera::gfnn

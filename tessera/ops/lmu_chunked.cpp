@@ -101,9 +101,10 @@ Pair backward(const at::Tensor& d_m, const at::Tensor& u, const at::Tensor& impu
               const at::Tensor& A_t, int64_t chunk, Needs needs) {
   const Cut cut(u, impulse, chunk);
   const auto [rows, length, n, size, chunks] = cut;
+  // Signals of one sample arrive with steps outside: a clone by itself would keep them so.
   const at::Tensor d_RPCN = at::constant_pad_nd(d_m, {0, 0, 0, chunks * size - length})
                                 .reshape({rows, chunks, size, n})
-                                .clone();
+                                .clone(at::MemoryFormat::Contiguous);
   const at::Tensor powers = powers_side_by_side(A_t, size);
   const at::Tensor last_t = powers.narrow(1, (size - 1) * n, n).t().contiguous();
   const at::Tensor own_RPN =

@@ -87,6 +87,17 @@ TEST(LmuChunked, is_the_recurrence_for_every_chunk) {
   }
 }
 
+TEST(LmuChunked, takes_a_gradient_whose_steps_lie_outside_its_signals) {
+  const System system(8);
+  const at::Tensor u = draw({3, 8}, 1).requires_grad_(), seed_TRN = draw({8, 3, 5}, 3);
+  const at::Tensor m = lmu_chunked(u, {}, system.impulse, system.A_t, 4);
+  const auto d = [&](const at::Tensor& seed) {
+    return torch::autograd::grad({m}, {u}, {seed}, /*retain_graph=*/true)[0];
+  };
+  const at::Tensor seed = seed_TRN.transpose(0, 1);
+  EXPECT_TRUE(d(seed).equal(d(seed.contiguous())));
+}
+
 TEST(LmuChunked, starts_from_zero_where_no_state_is_given) {
   const System system(9);
   const at::Tensor u = draw({2, 9}, 1), zero = at::zeros({2, 5}, u.options());

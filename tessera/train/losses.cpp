@@ -54,7 +54,8 @@ at::Tensor generic_loss(const Json& spec, const TensorMap& outputs, const Tensor
   const at::Tensor& prediction =
       outputs.size() == 1 && !spec.contains("output")
           ? outputs.begin()->second
-          : choose(spec, "output", outputs, {"pred", "logits", "adj_pred", "output", "y", "x"});
+          : choose(spec, "output", outputs,
+                   {"pred", "prediction", "logits", "adj_pred", "output", "y", "x"});
   const bool is_bce = name == "bce" || name == "bce_sum";
   const at::Tensor& target =
       is_bce && inputs.contains("adj") && !spec.contains("target")

@@ -45,6 +45,11 @@ TEST(Losses, classes_are_on_the_last_axis) {
               0, 1e-6);
 }
 
+TEST(Losses, a_prediction_is_found_among_states) {
+  const TensorMap outputs{{"h_n", torch::ones(1)}, {"prediction", torch::full(1, 3.0)}};
+  EXPECT_EQ(loss("mse", outputs, {{"target", torch::zeros(1)}}), 9);
+}
+
 TEST(Losses, names_can_be_given) {
   const Json spec = {{"name", "mse"}, {"output", "b"}, {"target", "c"}};
   const TensorMap outputs{{"a", torch::ones(1)}, {"b", torch::ones(1)}};

@@ -225,6 +225,7 @@ TEST(Autoencoder, a_perfect_certain_prediction_has_finite_gradients) {
 TEST(EgnnWeights, names_of_data_parallel_and_unused_ranges_are_dropped) {
   const TensorMap theirs{{"module.embedding.weight", at::ones({2})},
                          {"module.gcl_0.coords_range", at::ones({1})},
+                         {"dummy.weight", at::ones({1, 1})},
                          {"gcl_1.edge_mlp.0.weight", at::zeros({2})}};
   EXPECT_EQ(from_authors(theirs).names(),
             (std::vector<std::string>{"embedding.weight", "gcl_1.edge_mlp.0.weight"}));

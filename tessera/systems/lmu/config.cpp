@@ -180,10 +180,10 @@ void LmuConfig::validate() const {
     refuse("the original cells have one delay system: memory_dim must be 1",
            std::to_string(memory_dim), "Use variant general or parallel.", "T-LMU-04");
   }
-  const bool has_hidden = variant != "general" || hidden_cell != "none";
+  const bool has_hidden = is_original || hidden_cell != "none";
   if (has_hidden && hidden_dim < 1) {
     refuse("hidden_dim must be at least 1", std::to_string(hidden_dim),
-           "0 is for variant general with hidden_cell none.", "T-LMU-05");
+           "0 is for hidden_cell none, which the original cells do not have.", "T-LMU-05");
   }
   if (variant == "general" && hidden_to_memory && hidden_cell == "none") {
     refuse("hidden_to_memory needs a hidden cell", "hidden_cell none",

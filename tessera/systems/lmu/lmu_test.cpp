@@ -8,6 +8,7 @@
 #include "tessera/systems/lmu/mackey_glass.h"
 #include "tessera/systems/lmu/memory.h"
 #include "tessera/systems/lmu/model.h"
+#include "tessera/systems/lmu/procedures.h"
 #include "tessera/systems/lmu/weights.h"
 
 // The mathematics of the memory, and what every variant and mode must share.
@@ -412,6 +413,52 @@ TEST(LmuModel, a_keras_file_has_the_names_of_2019) {
   EXPECT_TRUE(theirs.contains("rnn_1/AT"));
 }
 
+TEST(LmuModel, a_cell_without_its_system_gets_it_in_double) {
+  for (const Json& more : {Json::object(), Json{{"layout", "keras2019"}, {"num_layers", 2}}}) {
+    const LmuConfig config =
+        config_of(with({{"variant", "original"}, {"hidden_dim", 5}, {"order", 3}}, more));
+    TensorMap theirs = to_authors(weights_of(*make_model(config)), config);
+    for (const std::string& name : theirs.names()) {
+      const std::string last = name.substr(name.find_last_of("./") + 1);
+      if (last == "A" || last == "B" || last == "AT" || last == "BT") theirs.erase(name);
+    }
+    const TensorMap ours = from_authors(theirs, config);
+    const StateSpace system = discretise(delay_system(3), 1 / config.theta, Discretizer::kZoh);
+    for (int64_t l = 0; l < config.num_layers; ++l) {
+      const std::string cell = "layers." + std::to_string(l) + ".cell.";
+      EXPECT_TRUE(ours.at(cell + "A").equal(system.A));
+      EXPECT_TRUE(ours.at(cell + "B").equal(system.B.view({3, 1})));
+    }
+  }
+}
+
+TEST(LmuModel, a_learned_system_is_not_made_up) {
+  const LmuConfig config =
+      config_of({{"variant", "original"}, {"hidden_dim", 5}, {"order", 3}, {"learn_a", true}});
+  TensorMap theirs = to_authors(weights_of(*make_model(config)), config);
+  theirs.erase("cell.A");
+  EXPECT_FALSE(from_authors(theirs, config).contains("layers.0.cell.A"));
+}
+
+TEST(LmuModel, without_a_hidden_cell_it_answers_with_the_memory) {
+  const Json values = {{"hidden_cell", "none"}, {"hidden_dim", 0}, {"input_dim", 3},
+                       {"memory_dim", 2},       {"order", 4},      {"return_sequences", true}};
+  const TensorMap outputs = model_of(values)->run({{"x", draw({2, 6, 3})}});
+  EXPECT_EQ(outputs.at("output").sizes(), (at::IntArrayRef{2, 6, 8}));
+  EXPECT_TRUE(outputs.at("output").select(1, 5).equal(outputs.at("m_n")));
+}
+
+TEST(LegendreDecode, a_column_is_one_signal) {
+  const auto all = procedures();
+  const auto decode = std::ranges::find(all, "legendre_decode", &Procedure::name);
+  const Json config = {{"order", 5}, {"theta", 12}};
+  const at::Tensor u = draw({9});
+  const TensorMap flat = decode->run(config, {{"u", u}});
+  const TensorMap column = decode->run(config, {{"u", u.view({9, 1})}});
+  EXPECT_EQ(flat.at("m").sizes(), (at::IntArrayRef{9, 5}));
+  for (const char* name : {"m", "decoded"}) EXPECT_TRUE(column.at(name).equal(flat.at(name)));
+}
+
 TEST(MackeyGlass, the_target_is_the_series_later) {
   MackeyGlassConfig config;
   config.num_samples = 2;
@@ -441,6 +488,7 @@ TEST(LmuErrors, configurations_that_do_not_fit) {
   expect_refused("T-LMU-03", {{"num_classes", 2}, {"output_dim", 2}});
   expect_refused("T-LMU-04", {{"variant", "original"}, {"memory_dim", 2}});
   expect_refused("T-LMU-05", {{"hidden_dim", 0}});
+  expect_refused("T-LMU-05", {{"variant", "original"}, {"hidden_dim", 0}, {"hidden_cell", "none"}});
   expect_refused("T-LMU-06",
                  {{"variant", "general"}, {"hidden_cell", "none"}, {"hidden_to_memory", true}});
   expect_refused("T-LMU-07", {{"variant", "general"}, {"input_kernel", false}, {"input_dim", 3}});

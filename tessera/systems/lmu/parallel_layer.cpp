@@ -3,10 +3,10 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "tessera/ops/causal_convolution.h"
 #include "tessera/ops/product.h"
+#include "tessera/systems/lmu/form_choice.h"
 
 namespace tessera::lmu {
 
@@ -33,13 +33,11 @@ at::Tensor ParallelLayer::read(const at::Tensor& m, const at::Tensor& x) const {
 }
 
 bool ParallelLayer::folds_output_map(int64_t batch, int64_t length) const {
-  if (!W_h_ || config_.memory_dim != 1) return false;
-  // Of each channel a transform; a product's operations come about four times as fast.
-  const auto n = static_cast<double>(config_.order), h = static_cast<double>(config_.hidden_dim),
-             points = 2 * static_cast<double>(length), rows = static_cast<double>(batch);
-  const double transform = 5 * points * std::log2(points) * (rows / 2 + 1);
-  const double product = 2 * rows * static_cast<double>(length) * n * h / 4;
-  return h * transform < n * transform + product;
+  return W_h_ && config_.memory_dim == 1 &&
+         folding_is_faster({.batch = batch,
+                            .length = length,
+                            .order = config_.order,
+                            .outputs = config_.hidden_dim});
 }
 
 at::Tensor ParallelLayer::folded_outputs(const at::Tensor& u, const at::Tensor& m0,

@@ -63,6 +63,8 @@ TensorMap legendre_decode(const Json& config, const TensorMap& inputs) {
   DelayMemory memory(order, theta, discretizer_of(config.value("discretizer", std::string("zoh"))),
                      {});
   at::Tensor u = inputs.contains("u") ? inputs.at("u") : inputs.at("x");
+  // One signal may come as (T) or as a column.
+  if (u.dim() == 2 && u.size(1) == 1) u = u.squeeze(1);
   const std::vector<int64_t> given = u.sizes().vec();
   u = u.dim() == 1 ? u.view({1, -1, 1}) : u.dim() == 2 ? u.unsqueeze(2) : u;
   at::Tensor fractions = inputs.get("fractions");

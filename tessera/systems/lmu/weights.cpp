@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "tessera/systems/lmu/state_space.h"
+
 namespace tessera::lmu {
 namespace {
 
@@ -119,6 +121,20 @@ bool is_derived(const std::string& name) {
   return kNames.contains(name);
 }
 
+/// A and B of the layers that come without them: where they do not learn, the configuration says
+/// them, and in double, which the model's own start, in float, is not.
+void add_system(TensorMap& ours, const LmuConfig& config) {
+  if (config.architecture != "lmu") return;
+  const StateSpace system =
+      discretise(delay_system(config.order), 1 / config.theta, discretizer_of(config.discretizer));
+  for (int64_t l = 0; l < config.num_layers; ++l) {
+    const std::string cell = "layers." + std::to_string(l) + ".cell.";
+    if (!ours.contains(cell + "W_m")) continue;
+    if (!config.learn_a && !ours.contains(cell + "A")) ours.set(cell + "A", system.A);
+    if (!config.learn_b && !ours.contains(cell + "B")) ours.set(cell + "B", system.B.unsqueeze(1));
+  }
+}
+
 }  // namespace
 
 TensorMap from_authors(const TensorMap& theirs, const LmuConfig& config) {
@@ -133,6 +149,9 @@ TensorMap from_authors(const TensorMap& theirs, const LmuConfig& config) {
     } else {
       ours.set(it->ours, apply(tensor, it->change, /*to_ours=*/true));
     }
+  }
+  if (config.variant == "original" || config.variant == "original_gating") {
+    add_system(ours, config);
   }
   return ours;
 }

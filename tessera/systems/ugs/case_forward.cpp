@@ -94,6 +94,15 @@ std::shared_ptr<UgsModel> case_model(const UgsConfig& config, const TensorMap& w
   return model;
 }
 
+std::string case_name(const std::string& own, const TensorMap& weights) {
+  for (const std::string suffix : {"_orig_weight", "_mask_train"}) {
+    if (!own.ends_with("weight" + suffix) || weights.contains(own)) continue;
+    const std::string plain = own.substr(0, own.size() - suffix.size());
+    if (weights.contains(plain)) return suffix == "_orig_weight" ? plain : "";
+  }
+  return own;
+}
+
 TensorMap run_forward_case(const Json& values, const TensorMap& inputs) {
   const UgsConfig config = UgsConfig::of(values);
   const at::ScalarType dtype = dtype_of(inputs);
@@ -118,7 +127,8 @@ TensorMap run_forward_case(const Json& values, const TensorMap& inputs) {
   TensorMap result = outputs;
   TensorMap leaves;
   for (const auto& item : model->named_parameters()) {
-    leaves.set("grad/" + item.key(), item.value());
+    const std::string name = case_name(item.key(), weights);
+    if (!name.empty()) leaves.set("grad/" + name, item.value());
   }
   for (const auto& [name, tensor] : given) leaves.set("grad_input/" + name, tensor);
   const at::Tensor scalar = scalar_of(outputs, inputs.with_prefix("cotangent/"));

@@ -40,7 +40,8 @@ class Trace {
     }
     for (const auto& item : model_->named_parameters()) {
       if (item.key().ends_with("_mask_train")) continue;
-      outputs.set("final_weight/" + item.key(), item.value().detach().clone());
+      outputs.set("final_weight/" + case_name(item.key(), inputs_.with_prefix("weight/")),
+                  item.value().detach().clone());
     }
     outputs.set("final_logits", logits().detach());
     return outputs;
@@ -67,7 +68,7 @@ class Trace {
   void start(const at::Tensor& soft, const at::Tensor& hard, const std::string& noise) {
     const at::NoGradGuard no_grad;
     const at::Tensor* drawn = inputs_.find(noise);
-    at::Tensor(soft).copy_(drawn ? hard + *drawn * hard : hard);
+    at::Tensor(soft).copy_(drawn ? hard + drawn->reshape(hard.sizes()) * hard : hard);
   }
 
   void start_masks(const std::string& suffix) {
@@ -124,8 +125,11 @@ class Trace {
     std::vector<at::Tensor> soft;
     for (const MaskedWeight& weight : weights()) soft.push_back(weight.soft);
     const Pruning graph = prune({edge_soft_}, config_.graph_prune_rate);
-    outputs.set("soft_edge_mask" + suffix, edge_soft_.detach().clone());
-    outputs.set("edge_mask" + suffix, graph.keep[0]);
+    // As the noise came: (E), or the authors' (E, 1).
+    const at::Tensor* drawn = inputs_.find("noise_edge" + suffix);
+    const at::IntArrayRef shape = drawn ? drawn->sizes() : edge_soft_.sizes();
+    outputs.set("soft_edge_mask" + suffix, edge_soft_.detach().clone().view(shape));
+    outputs.set("edge_mask" + suffix, graph.keep[0].view(shape));
     edge_hard_.copy_(graph.keep[0]);
     edge_soft_.copy_(edge_hard_);
     if (soft.empty()) return;

@@ -2,6 +2,8 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "tessera/ops/sparse_matrix.h"
+#include "tessera/systems/ugs/case_forward.h"
+#include "tessera/systems/ugs/case_trace.h"
 #include "tessera/systems/ugs/procedures.h"
 #include "tessera/systems/ugs/test_inputs.h"
 
@@ -129,6 +131,53 @@ TEST(UgsNetworks, every_variant_of_resgcn_runs_and_reaches_its_weights) {
       }
     }
   }
+}
+
+TEST(UgsCases, masks_in_a_column_come_back_in_a_column) {
+  const Example it;
+  const Json config = {{"model", "gin"},         {"dims", {Example::kFeatures, 6, 4}},
+                       {"dropout", 0.0},         {"mask_epochs", 2},
+                       {"retrain_epochs", 2},    {"num_rounds", 1},
+                       {"graph_prune_rate", 0.1}};
+  TensorMap inputs = weights_of(*small_model("gin")).prefixed("weight/");
+  for (const std::string& name : inputs.names()) {
+    if (name.find("_mask_") != std::string::npos) inputs.erase(name);
+  }
+  inputs.merge({{"x", it.x},
+                {"edge_index", it.edges},
+                {"labels", at::arange(Example::kNodes, at::kLong).remainder(4)},
+                {"train_idx", at::arange(6, at::kLong)}});
+  const at::Tensor noise = 1e-2 * (it.soft - 0.5);
+  inputs.set("noise_edge_round0", noise);
+  const TensorMap flat = run_trace_case(config, inputs);
+  inputs.set("noise_edge_round0", noise.unsqueeze(1));
+  const TensorMap column = run_trace_case(config, inputs);
+  for (const char* name : {"edge_mask_round0", "soft_edge_mask_round0"}) {
+    EXPECT_EQ(flat.at(name).sizes(), at::IntArrayRef(Example::kEdges));
+    EXPECT_TRUE(column.at(name).equal(flat.at(name).unsqueeze(1))) << name;
+  }
+  EXPECT_TRUE(column.at("final_logits").equal(flat.at("final_logits")));
+}
+
+TEST(UgsCases, a_weight_without_masks_keeps_its_name) {
+  const Example it;
+  const Json config = {{"model", "gcn"}, {"dims", {Example::kFeatures, 6, 4}}};
+  const auto model = small_model("gcn");
+  const TensorMap own = weights_of(*model);
+  TensorMap inputs = {{"x", it.x}, {"edge_index", it.edges}};
+  inputs.set("cotangent/logits", torch::ones({Example::kNodes, 4}, at::kDouble));
+  for (const auto& [name, tensor] : own) inputs.set("weight/" + name, tensor);
+  const TensorMap masked = run_forward_case(config, inputs);
+  for (const char* suffix : {"_orig_weight", "_mask_train", "_mask_fixed"}) {
+    inputs.erase(std::string("weight/net_layer.1.weight") + suffix);
+  }
+  inputs.set("weight/net_layer.1.weight", own.at("net_layer.1.weight_orig_weight"));
+  const TensorMap plain = run_forward_case(config, inputs);
+  EXPECT_TRUE(
+      plain.at("grad/net_layer.1.weight").equal(masked.at("grad/net_layer.1.weight_orig_weight")));
+  EXPECT_FALSE(plain.contains("grad/net_layer.1.weight_orig_weight"));
+  EXPECT_FALSE(plain.contains("grad/net_layer.1.weight_mask_train"));
+  EXPECT_TRUE(plain.contains("grad/net_layer.0.weight_mask_train"));
 }
 
 TEST(UgsPrune, one_more_than_the_share_goes_and_zero_stays_zero) {

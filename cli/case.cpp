@@ -1,3 +1,5 @@
+#include <c10/util/Exception.h>
+
 #include <algorithm>
 
 #include "cli/output.h"
@@ -62,6 +64,13 @@ void print(const cases::CaseReport& report, bool is_quiet) {
        name_of(report.it.kind), result, used, report.seconds);
 }
 
+/// The first line of what went wrong: torch appends where.
+std::string reason(const std::exception& error) {
+  const auto* torch = dynamic_cast<const c10::Error*>(&error);
+  const std::string text = torch ? torch->what_without_backtrace() : error.what();
+  return text.substr(0, text.find('\n'));
+}
+
 }  // namespace
 
 int case_check(const Arguments& arguments) {
@@ -81,10 +90,15 @@ int case_check(const Arguments& arguments) {
         print(report, arguments.has("quiet"));
         std::fflush(stdout);
       }
-    } catch (const Error& error) {
-      fmt::print(stderr, "error: {}: {}\n", path, error.what());
-      if (error_code == 0) error_code = static_cast<int>(error.exit_code());
-      if (arguments.has("json")) reports.push_back({{"file", path}, {"error", error.what()}});
+    } catch (const std::exception& error) {
+      // What is not one of our errors is a bug, ours or the file's.
+      const auto* own = dynamic_cast<const Error*>(&error);
+      const std::string why = own ? error.what() : reason(error);
+      fmt::print(stderr, "error: {}: {}\n", path, why);
+      if (error_code == 0) {
+        error_code = static_cast<int>(own ? own->exit_code() : ExitCode::kInternal);
+      }
+      if (arguments.has("json")) reports.push_back({{"file", path}, {"error", why}});
     }
   }
   if (arguments.has("json")) put_json(reports);

@@ -57,6 +57,15 @@ def test_a_damaged_file_is_refused_and_the_others_are_run(run, cases, tmp_path):
     assert "damaged.safetensors" in done.stderr and "nbody_radial_field" in done.stdout
 
 
+def test_a_failure_of_another_kind_does_not_end_the_others(run, cases, safetensors, tmp_path):
+    case = safetensors(cases / "ae_datasets.safetensors")
+    case.metadata["config"] = "{}"  # the procedure's argument is missing
+    without = case.write(tmp_path / "without.safetensors")
+    done = run("case", "check", without, cases / "nbody_radial_field.safetensors", "--quiet", code=70)
+    assert "without.safetensors" in done.stderr and "datasets" in done.stderr
+    assert "nbody_radial_field" in done.stdout
+
+
 @pytest.mark.parametrize("metadata, code, hint", [
     ({"system": None}, 3, '"system"'),
     ({"kind": None}, 3, '"kind"'),

@@ -1,11 +1,12 @@
+#include "tessera/ops/cpu/tile.h"
 #include "tessera/ops/relu_dropout_args.h"
 
 namespace tessera::ops::CPU_CAPABILITY {
 
 namespace {
 
-// Plain loops over the lanes of a group: the compiler makes vectors of them, and every instruction
-// set gives the same bits.
+// Random words come from plain loops over the lanes of a group: the compiler makes vectors of them,
+// and every instruction set gives the same bits.
 
 /// philox() of the counters from `first` on. The rounds are the outer loop, so that the inner one
 /// is over lanes.
@@ -28,34 +29,35 @@ inline void draw(uint64_t first, uint64_t key, uint32_t (&word)[4][kDropoutLanes
 
 template <class T>
 void forward(const ReluDropout<T>& r, int64_t begin, int64_t end) {
+  const Vec<T> zero(T(0));
   for (int64_t group = begin; group < end; ++group) {
     uint32_t word[4][kDropoutLanes];
     draw(static_cast<uint64_t>(group) * kDropoutLanes, r.seed, word);
     const uint32_t* words = &word[0][0];
+    // Only integers decide here: the comparison of x below is the vectors'.
+    T factor[kDropoutGroup];
+    for (int i = 0; i < kDropoutGroup; ++i) factor[i] = words[i] < r.threshold ? T(0) : r.scale;
     const int64_t first = group * kDropoutGroup;
-    const auto step = [&](int i) {
-      const T x = r.x[first + i];
+    const int64_t count = r.count - first < kDropoutGroup ? r.count - first : kDropoutGroup;
+    for_each_vector<T>(count, [&](int64_t i, int64_t lanes) {
+      const Vec<T> x = load<T>(r.x + first + i, lanes);
       // A comparison that keeps NaN, as relu does.
-      r.out[first + i] = x <= T(0) || words[i] < r.threshold ? T(0) : x * r.scale;
-    };
-    if (first + kDropoutGroup <= r.count) {
-#pragma omp simd
-      for (int i = 0; i < kDropoutGroup; ++i) {
-        const T x = r.x[first + i], kept = words[i] < r.threshold ? T(0) : r.scale;
-        r.out[first + i] = x <= T(0) ? T(0) : x * kept;
-      }
-    } else {
-      for (int i = 0; i < static_cast<int>(r.count - first); ++i) step(i);
-    }
+      const Vec<T> kept = x * load<T>(factor + i, lanes);
+      store<T>(Vec<T>::blendv(kept, zero, x <= zero), r.out + first + i, lanes);
+    });
   }
 }
 
 template <class T>
 void backward(const ReluDropout<T>& r, int64_t begin, int64_t end) {
+  const int64_t first = begin * kDropoutGroup;
   const int64_t last = end * kDropoutGroup < r.count ? end * kDropoutGroup : r.count;
-  for (int64_t i = begin * kDropoutGroup; i < last; ++i) {
-    r.out[i] = r.x[i] == T(0) ? T(0) : r.d[i] * r.scale;
-  }
+  const Vec<T> zero(T(0)), scale(r.scale);
+  for_each_vector<T>(last - first, [&](int64_t i, int64_t lanes) {
+    const Vec<T> d = load<T>(r.d + first + i, lanes) * scale;
+    const Vec<T> is_zero = load<T>(r.x + first + i, lanes) == zero;
+    store<T>(Vec<T>::blendv(d, zero, is_zero), r.out + first + i, lanes);
+  });
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "tessera/core/error.h"
 #include "tessera/ops/edge_softmax.h"
 #include "tessera/ops/masked_propagate.h"
+#include "tessera/ops/product.h"
 #include "tessera/ops/sparse_linear.h"
 
 namespace tessera::ugs {
@@ -99,7 +100,7 @@ Features Features::of_rows(const at::Tensor& indptr, const at::Tensor& columns,
 
 at::Tensor Features::times(const at::Tensor& weight) const {
   const at::Tensor product =
-      is_sparse() ? ops::sparse_linear(rows_, weight) : dense_.mm(weight.t());
+      is_sparse() ? ops::sparse_linear(rows_, weight) : ops::affine(dense_, weight);
   return order_.defined() ? product.index_select(0, order_) : product;
 }
 

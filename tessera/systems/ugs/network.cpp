@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include "tessera/ops/product.h"
 #include "tessera/ops/relu_dropout.h"
 
 namespace tessera::ugs {
@@ -53,7 +54,7 @@ class Gcn final : public Network {
     at::Tensor h = propagate_normalized(x.times(layers_[0].effective()), graph, mask);
     for (size_t l = 1; l < layers_.size(); ++l) {
       if (!slope_.defined()) h = relu_dropped(h, config_.dropout, drops);
-      h = propagate_normalized(h.mm(layers_[l].effective().t()), graph, mask);
+      h = propagate_normalized(ops::affine(h, layers_[l].effective()), graph, mask);
     }
     return slope_.defined() ? at::prelu(h, slope_) : h;
   }
@@ -92,8 +93,8 @@ class Gin final : public Network {
     };
     // Both terms are linear in h: the weight comes first.
     const at::Tensor h1 = layer(0, x.times(layers_[0].effective()));
-    const at::Tensor h2 = layer(1, h1.mm(layers_[1].effective().t()));
-    return (h1.mm(head_.effective().t()) + h2) / 2;
+    const at::Tensor h2 = layer(1, ops::affine(h1, layers_[1].effective()));
+    return (ops::affine(h1, head_.effective()) + h2) / 2;
   }
 
   std::vector<int64_t> propagated_widths() const override {

@@ -63,7 +63,7 @@ struct ResNetOptions {
   std::vector<int64_t> strides;  ///< empty: 1, 2, 2, …
   bool is_bottleneck = false;
   int64_t expansion = 4;       ///< of a bottleneck
-  bool use_batch_norm = true;  ///< without, every convolution has a bias
+  bool use_batch_norm = true;  ///< without, convolutions have a bias, but for kSmall
   /// The last pool: 0 is the mean over the map, else an average pool of this kernel and padding
   /// that counts its padding.
   int64_t pool_kernel = 0, pool_padding = 0;

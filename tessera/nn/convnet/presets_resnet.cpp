@@ -50,8 +50,9 @@ class ResNetBuilder {
 
   void conv_norm(const std::string& conv, const std::string& norm, int64_t width, int64_t kernel,
                  int64_t stride) {
-    net_.conv(conv, width, kernel,
-              {.stride = stride, .padding = kernel / 2, .has_bias = !options_.use_batch_norm});
+    // The small stem's authors leave their convolutions without a bias either way.
+    const bool has_bias = !options_.use_batch_norm && options_.stem != Stem::kSmall;
+    net_.conv(conv, width, kernel, {.stride = stride, .padding = kernel / 2, .has_bias = has_bias});
     if (options_.use_batch_norm) net_.batch_norm(norm);
   }
 

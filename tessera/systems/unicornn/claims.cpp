@@ -193,7 +193,8 @@ ClaimResult memory(Lab& lab) {
   return result;
 }
 
-// ---- Permuted pixels -----------------------------------------------------------------------------
+// ---- Permuted pixels
+// -----------------------------------------------------------------------------
 
 /// Validation accuracy in the authors' log of this recipe (psMNIST_log.txt), which has a line for
 /// every twentieth epoch.
@@ -215,8 +216,7 @@ ClaimResult permuted_pixels(Lab& lab) {
   // 2,600 epochs in the paper; this many fit into half an hour on two cores.
   constexpr int64_t kEpochs = 12;
   const Contestant unicornn = {"UnICORNN", "unicornn/psmnist", 0};
-  const TrainOutcome run =
-      lab.train(unicornn.recipe, {fmt::format("train.epochs={}", kEpochs)});
+  const TrainOutcome run = lab.train(unicornn.recipe, {fmt::format("train.epochs={}", kEpochs)});
   double best = 0;
   for (const Evaluation& evaluation : run.history) {
     best = std::max(best, metric(evaluation.valid, "accuracy"));
@@ -232,9 +232,10 @@ ClaimResult permuted_pixels(Lab& lab) {
       "accuracy of the authors’ log (straight lines between its points), {:.2f} %. Seen: {:.2f} %, "
       "{:.2f} % of the test images, {:.0f} s.",
       kEpochs, least, best, metric(run.test, "accuracy"), run.seconds);
-  Figure figure = curves_figure("Permuted pixels", "Accuracy on the validation images, beside the "
-                                "first lines of the authors’ log.", "accuracy",
-                                "accuracy in percent", {{unicornn, run}},
+  Figure figure = curves_figure("Permuted pixels",
+                                "Accuracy on the validation images, beside the "
+                                "first lines of the authors’ log.",
+                                "accuracy", "accuracy in percent", {{unicornn, run}},
                                 /*is_logarithmic=*/false);
   Json x = Json::array(), y = Json::array();
   for (const LogLine& line : kPsmnistLog) {

@@ -13,7 +13,7 @@
 namespace tessera::data {
 namespace {
 
-constexpr double kTurn = 2 * std::numbers::pi;
+constexpr double kFullTurn = 2 * std::numbers::pi;
 /// A stride of a foot takes about a second: noise is smoothed below it, controls over it, and
 /// nobody who takes longer than three is walking.
 constexpr double kNoiseSeconds = 0.15, kControlSeconds = 1, kShortestCycle = 0.2, kLongestCycle = 3;
@@ -122,7 +122,7 @@ at::Tensor phases(const at::Tensor& raised_T, double frame_time) {
     if (seconds < kShortestCycle || seconds > kLongestCycle) continue;
     for (auto t = static_cast<int64_t>(std::ceil(rises[i])); static_cast<double>(t) < rises[i + 1];
          ++t) {
-      to[t] = kTurn * (static_cast<double>(t) - rises[i]) / cycle;
+      to[t] = kFullTurn * (static_cast<double>(t) - rises[i]) / cycle;
     }
   }
   return phase;
@@ -160,7 +160,7 @@ GaitFrames gait_frames(const Motion& motion, const GaitOptions& options) {
     const at::Tensor way = position.narrow(0, lag, count) - position.narrow(0, 0, count);
     const at::Tensor turn = heading.narrow(0, lag, count) - heading.narrow(0, 0, count);
     return std::pair(at::hypot(way.select(1, a), way.select(1, b)) / seconds,
-                     ((turn + kTurn / 2).remainder(kTurn) - kTurn / 2) / seconds);
+                     ((turn + kFullTurn / 2).remainder(kFullTurn) - kFullTurn / 2) / seconds);
   };
   const auto [speed, turn] = rates(result.stride);
   const at::Tensor height = height_TJ.select(1, 0);

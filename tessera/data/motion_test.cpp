@@ -17,7 +17,7 @@
 namespace tessera::data {
 namespace {
 
-using testing::refused;
+using tessera::testing::refused;
 
 constexpr double kPi = std::numbers::pi;
 

@@ -36,12 +36,12 @@ constexpr const char* kReferences =
     "  C     0.010000   -37.0 -36.0 -35.0 -34.0  2.5\n"
     "  O     0.000000   -60.0 -59.0 -58.0 -57.0  1.5\n";
 
-class Qm9RawFiles : public testing::Test {
+class Qm9RawFiles : public ::testing::Test {
  protected:
   void SetUp() override {
     folder_ = std::filesystem::temp_directory_path() /
               ("tessera-qm9-" + std::to_string(::getpid()) + "-" +
-               testing::UnitTest::GetInstance()->current_test_info()->name());
+               ::testing::UnitTest::GetInstance()->current_test_info()->name());
     std::filesystem::create_directories(folder_);
     std::vector<std::pair<std::string, std::string>> files;
     for (int index = 1; index <= 14; ++index) {

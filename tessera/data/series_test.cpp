@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// A root with hand-written files of a set.
-class SeriesFolder : public testing::Test {
+class SeriesFolder : public ::testing::Test {
  protected:
   void write(const std::string& path, const std::string& text) {
     const fs::path full = fs::path(folder_.path()) / path;

@@ -104,7 +104,8 @@ TEST(SnnNetworks, convolutions_without_batch_norm_have_the_biases_of_the_authors
   // The small stem's network has none; the deep stem's has them all.
   for (const auto& [arch, has_bias] : {std::pair{"resnet", false}, {"resnet_deep_stem", true}}) {
     for (const nn::Layer& layer : network(small(arch, {{"use_batch_norm", false}})).layers) {
-      if (layer.kind == nn::LayerKind::kConv) EXPECT_EQ(layer.has_bias, has_bias) << layer.name;
+      if (layer.kind != nn::LayerKind::kConv) continue;
+      EXPECT_EQ(layer.has_bias, has_bias) << layer.name;
     }
   }
 }

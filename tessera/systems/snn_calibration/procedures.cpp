@@ -121,6 +121,12 @@ TensorMap fold_batch_norm(const Json& config, const TensorMap& inputs) {
 
 // ---- if_neuron ----------------------------------------------------------------------------------
 
+/// The groups of a convolution by its shapes, where nothing names them: x is (T, N, C, H, W).
+int64_t groups_of(const at::Tensor& weight, const at::Tensor& x) {
+  if (weight.dim() != 4 || x.dim() != 5 || x.size(2) % weight.size(1) != 0) return 1;
+  return x.size(2) / weight.size(1);
+}
+
 TensorMap if_neuron(const Json& config, const TensorMap& inputs) {
   constexpr const char* kName = "if_neuron";
   const at::Tensor& x = inputs.at("current_input");
@@ -134,7 +140,7 @@ TensorMap if_neuron(const Json& config, const TensorMap& inputs) {
                         .stride = argument<int64_t>(config, "stride", kName, 1),
                         .padding = argument<int64_t>(config, "padding", kName, 0),
                         .dilation = argument<int64_t>(config, "dilation", kName, 1),
-                        .groups = argument<int64_t>(config, "groups", kName, 1)};
+                        .groups = argument<int64_t>(config, "groups", kName, groups_of(weight, x))};
   const std::vector<at::Tensor> in{x.flatten(0, 1)};
   const at::Tensor z = nn::apply(layer, {.weight = weight, .bias = inputs.get("weight/bias")}, in,
                                  nn::Mode::kEvaluate);

@@ -53,16 +53,20 @@ int sparsify(const Arguments& arguments) {
   options.masks.weight_l1 = number(arguments, "l1", options.masks.weight_l1);
   options.masks.edge_l1 = number(arguments, "edge-l1", options.masks.edge_l1);
   if (arguments.has("quiet")) options.observer = &silent;
-  train::load_recipe(name, settings);  // refused before the table begins
   const bool has_edges = options.edge_prune_rate > 0;
-  line("round  {}   weights     left  test", has_edges ? "     edges     left " : "");
-  train::sparsify([&] { return train::load_recipe(name, settings); }, options,
-                  [&](const train::SparsifyRound& round) {
-                    line("{:>5}  {}{}  {}", round.round,
-                         has_edges ? left(round.edges_left, round.edges) + "  " : "",
-                         left(round.weights_left, round.weights),
-                         train::describe_metrics(round.test));
-                  });
+  bool is_first =
+      true;  // the head comes with the first row: what is refused leaves no table behind
+  train::sparsify(
+      [&] { return train::load_recipe(name, settings); }, options,
+      [&](const train::SparsifyRound& round) {
+        if (is_first) {
+          line("round  {}   weights     left  test", has_edges ? "     edges     left " : "");
+        }
+        is_first = false;
+        line("{:>5}  {}{}  {}", round.round,
+             has_edges ? left(round.edges_left, round.edges) + "  " : "",
+             left(round.weights_left, round.weights), train::describe_metrics(round.test));
+      });
   return 0;
 }
 

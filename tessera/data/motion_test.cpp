@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <numbers>
 
-#include "tessera/core/refused.h"
+#include "tessera/core/refused_test.h"
 #include "tessera/io/file.h"
 #include "tessera/io/temporary_folder.h"
 

@@ -4,7 +4,7 @@
 #include <limits>
 #include <new>
 
-#include "tessera/core/refused.h"
+#include "tessera/core/refused_test.h"
 #include "tessera/systems/gfnn/test_models.h"
 
 // The player is the model, sample by sample, and asks the system for nothing while it runs.

@@ -4,7 +4,7 @@
 #include <functional>
 #include <map>
 
-#include "tessera/core/refused.h"
+#include "tessera/core/refused_test.h"
 #include "tessera/systems/gfnn/claims.h"
 #include "tessera/systems/gfnn/gait_task.h"
 #include "tessera/systems/gfnn/generators.h"

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "tessera/core/refused.h"
+#include "tessera/core/refused_test.h"
 #include "tessera/systems/ugs/search.h"
 
 /// For tests: small directed graphs, and what a refusal says.

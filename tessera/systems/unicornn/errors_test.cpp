@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "tessera/core/refused.h"
+#include "tessera/core/refused_test.h"
 #include "tessera/systems/unicornn/losses.h"
 #include "tessera/systems/unicornn/procedures.h"
 #include "tessera/systems/unicornn/test_models.h"

@@ -58,7 +58,8 @@ Pair backward(const at::Tensor& d_m, const at::Tensor& u, const at::Tensor& impu
   if (needs[0]) {
     const at::Tensor d_recent = product(d_rows, impulse.narrow(0, 0, length).flip(0).t())
                                     .view({batch, width, length})
-                                    .transpose(1, 2);
+                                    .transpose(1, 2)
+                                    .contiguous();  // as the shape rule says; no copy at width 1
     d_u = length == u.size(1) ? d_recent
                               : at::constant_pad_nd(d_recent, {0, 0, u.size(1) - length, 0});
   }

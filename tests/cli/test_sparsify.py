@@ -22,7 +22,9 @@ def test_learned_masks_prune_weights_and_edges_and_the_rounds_are_models(run, tm
     # The threshold is one of the masks and goes with those below it, as in the authors' code.
     assert [row[1] for row in table] == ["20", "14", "10"]
     weights = [int(row[4]) for row in table]
-    assert weights[1] == pytest.approx(weights[0] / 2, abs=1) and weights[2] == pytest.approx(weights[0] / 4, abs=2)
+    # Masks begin within 1e-5 of 1, where float32 has few values: some share the threshold.
+    assert weights[1] == pytest.approx(weights[0] / 2, rel=0.02)
+    assert weights[2] == pytest.approx(weights[0] / 4, rel=0.04)
     loss = json.loads(run("eval", tmp_path / "rounds" / "round-2", "--json").stdout)["metrics"]["loss"]
     assert loss == pytest.approx(float(table[2][-1]), rel=1e-4)
 

@@ -76,7 +76,8 @@ function(tessera_add_kernels target)
     set(objects "tessera_kernels_${capability}")
     add_library(${objects} OBJECT ${kernels})
     # gcc 12 takes the undefined lanes inside its own AVX-512 intrinsics for a mistake of ours.
-    target_compile_options(${objects} PRIVATE ${flags_${capability}} -O3 -Wno-uninitialized
+    target_compile_options(${objects} PRIVATE ${flags_${capability}}
+      $<IF:$<BOOL:${TESSERA_SANITIZE}>,-O1,-O3> -Wno-uninitialized
       -Wno-maybe-uninitialized -DCPU_CAPABILITY=${capability}
       -DCPU_CAPABILITY_${capability} -ffp-contract=fast)
     target_include_directories(${objects} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")

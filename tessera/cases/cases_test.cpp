@@ -1,14 +1,17 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cstdlib>
 #include <limits>
 #include <set>
 
+#include "tessera/cases/case_model.h"
 #include "tessera/cases/compare.h"
 #include "tessera/cases/runner.h"
 #include "tessera/cases/trace.h"
 #include "tessera/core/error.h"
+#include "tessera/train/precision.h"
 
 namespace tessera::cases {
 namespace {
@@ -178,6 +181,38 @@ TEST_P(AuthorsCase, equals_the_authors_code) {
   }
 }
 
+/// The forward cases that the registry's models run, without a runner of their own.
+std::vector<std::string> model_cases() {
+  std::vector<std::string> paths;
+  for (const std::string& path : all_cases()) {
+    const CaseFile it = read_case(path);
+    const auto& own = it.system->procedures;
+    const bool is_own =
+        std::any_of(own.begin(), own.end(), [](const Procedure& p) { return p.name == "forward"; });
+    if (it.kind == Kind::kForward && !is_own) paths.push_back(path);
+  }
+  return paths;
+}
+
+class LowPrecision : public testing::TestWithParam<std::string> {};
+
+TEST_P(LowPrecision, bfloat16_comes_near_float32) {
+  const CaseFile it = read_case(GetParam());
+  const CaseModel model = make_case_model(it, at::kCPU);
+  model.module->to(at::kFloat);
+  model.module->eval();
+  train::RunConfig run;
+  const TensorMap full = train::predict(*model.module, it.inputs, run);
+  run.dtype = "bfloat16";
+  for (const auto& [name, half] : train::predict(*model.module, it.inputs, run)) {
+    const at::Tensor& expected = full.at(name);
+    ASSERT_EQ(half.scalar_type(), expected.scalar_type()) << name;
+    if (!half.is_floating_point()) continue;
+    const double error = (half - expected).norm().item<double>();
+    EXPECT_LE(error, 0.05 * expected.norm().item<double>()) << name;
+  }
+}
+
 std::string test_name(const testing::TestParamInfo<std::string>& info) {
   const fs::path path(info.param);
   std::string name = path.parent_path().filename().string() + "_" + path.stem().string();
@@ -188,6 +223,7 @@ std::string test_name(const testing::TestParamInfo<std::string>& info) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, AuthorsCase, testing::ValuesIn(all_cases()), test_name);
+INSTANTIATE_TEST_SUITE_P(Cases, LowPrecision, testing::ValuesIn(model_cases()), test_name);
 
 }  // namespace
 }  // namespace tessera::cases

@@ -1,4 +1,5 @@
 """Other projects can use the library: through find_package after an install, and by add_subdirectory."""
+import re
 import subprocess
 from pathlib import Path
 
@@ -28,11 +29,27 @@ def prefix(tmp_path_factory):
     return folder
 
 
-def test_find_package_gives_a_working_library(prefix, tmp_path):
-    run("cmake", "-G", "Ninja", "-S", ROOT / "tests/consume/find_package", "-B", tmp_path,
+@pytest.fixture(scope="module")
+def programs(prefix, tmp_path_factory):
+    """The folder of the programs that find the installed library."""
+    folder = tmp_path_factory.mktemp("programs")
+    run("cmake", "-G", "Ninja", "-S", ROOT / "tests/consume/find_package", "-B", folder,
         f"-DCMAKE_PREFIX_PATH={prefix}", "-DCMAKE_BUILD_TYPE=Release")
-    run("cmake", "--build", tmp_path)
-    assert "difference" in run(tmp_path / "consumer")
+    run("cmake", "--build", folder)
+    return folder
+
+
+def test_find_package_gives_a_working_library(programs):
+    assert "difference" in run(programs / "consumer")
+
+
+def test_a_games_loop_plays_a_trained_run_without_allocating(prefix, programs, tmp_path):
+    run(prefix / "bin" / "tessera", "train", "gfnn/gait", "--out", tmp_path / "run",
+        "--set", "train.steps=200", "--set", "task.train_size=2000", "--set", "task.valid_size=100")
+    text = run(programs / "player", tmp_path / "run")
+    frames, blends, allocations = (int(n) for n in re.findall(r"(?:frames|blends|allocations) (\d+)", text))
+    assert (frames, allocations) == (600, 0)
+    assert 100 < blends < 600
 
 
 def test_the_installed_binary_finds_its_recipes(prefix, tmp_path):

@@ -33,7 +33,7 @@ fi
 
 fuzz_one() {
   local name=$1 work log runs
-  work=$build/work/$name
+  work=$build/runs/$name
   log=$work/log
   rm -rf "$work"
   mkdir -p "$work/corpus" "$work/findings"

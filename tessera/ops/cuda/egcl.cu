@@ -1,4 +1,5 @@
 #include "tessera/ops/cuda/egcl_cuda.h"
+#include "tessera/ops/cuda/warp.cuh"
 
 // One block owns a range of receivers and walks their edges in tiles, so that every sum has one
 // writer: deterministic, without atomics. A tile's activations stay in shared memory.
@@ -41,11 +42,6 @@ __device__ float slope(Activation activation, float z) {
     default:
       return z > 0.0f ? 1.0f : float(kLeakySlope);
   }
-}
-
-__device__ float warp_sum(float value) {
-  for (int offset = 16; offset > 0; offset /= 2) value += __shfl_xor_sync(~0u, value, offset);
-  return value;
 }
 
 // ---- A tile -------------------------------------------------------------------------------------

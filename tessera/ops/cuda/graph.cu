@@ -1,4 +1,5 @@
 #include "tessera/ops/cuda/graph_cuda.h"
+#include "tessera/ops/cuda/warp.cuh"
 
 // A warp works for one row of a sparse matrix: its lanes lie across the columns of the dense rows
 // that it gathers (for the softmax, across the row's entries). Every value has one writer:
@@ -8,16 +9,8 @@ namespace tessera::ops::cuda {
 
 namespace {
 
-constexpr int kWarp = 32, kWarps = 8;  // warps of a block
-constexpr int kPerLane = 4;            // columns of a lane: four loads are on their way at once
-constexpr unsigned kAll = 0xffffffffu;
-
-template <class T>
-__device__ __forceinline__ T warp_sum(T value) {
-#pragma unroll
-  for (int step = kWarp / 2; step > 0; step /= 2) value += __shfl_xor_sync(kAll, value, step);
-  return value;
-}
+constexpr int kWarps = 8;    // of a block
+constexpr int kPerLane = 4;  // columns of a lane: four loads are on their way at once
 
 template <class T>
 __device__ __forceinline__ T warp_max(T value) {

@@ -1,4 +1,5 @@
 #include "tessera/ops/cuda/grid_linear_cuda.h"
+#include "tessera/ops/cuda/warp.cuh"
 
 // Every value has one writer, and sums have one order: deterministic, without atomics.
 
@@ -6,20 +7,12 @@ namespace tessera::ops::cuda {
 
 namespace {
 
-constexpr int kWarp = 32, kWarps = 8;
+constexpr int kWarps = 8;  // of a block
 /// Samples that a warp of the forward works for.
 constexpr int kSamples = 4;
 /// Outputs whose gradients a thread holds, for one input.
 constexpr int kOutputs = 8;
 constexpr int kThreads = 128;
-constexpr unsigned kAll = 0xffffffffu;
-
-template <class T>
-__device__ __forceinline__ T warp_sum(T value) {
-#pragma unroll
-  for (int step = kWarp / 2; step > 0; step /= 2) value += __shfl_xor_sync(kAll, value, step);
-  return value;
-}
 
 template <class T>
 __device__ __forceinline__ bool is_node(const GridPass<T>& p, int64_t node) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tessera/core/differences_test.h"
 #include "tessera/core/error.h"
 #include "tessera/systems/egnn/test_inputs.h"
 
@@ -104,18 +105,9 @@ TEST_P(EdgeWeights, have_the_gradient_of_finite_differences) {
   };
   loss().backward();
   EXPECT_GT(weight.grad().abs().min().item<double>(), 0);
-  const at::NoGradGuard no_grad;
-  double* values = weight.mutable_data_ptr<double>();
-  for (int64_t k = 0; k < weight.numel(); ++k) {
-    const double kept = values[k], step = 1e-6;
-    values[k] = kept + step;
-    const double up = loss().item<double>();
-    values[k] = kept - step;
-    const double down = loss().item<double>();
-    values[k] = kept;
-    const double difference = (up - down) / (2 * step);
-    EXPECT_NEAR(weight.grad()[k].item<double>(), difference, 1e-6 * (1 + std::abs(difference)));
-  }
+  const at::Tensor slopes =
+      tessera::testing::central_differences(weight, [&] { return loss().item<double>(); });
+  EXPECT_TRUE(at::allclose(weight.grad(), slopes, 1e-6, 1e-6));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, EdgeWeights,

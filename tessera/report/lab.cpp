@@ -7,7 +7,7 @@
 
 #include "tessera/io/hash.h"
 #include "tessera/report/run_report.h"
-#include "tessera/train/trainer.h"
+#include "tessera/train/evaluate.h"
 
 namespace tessera::report {
 namespace {
@@ -47,8 +47,7 @@ TrainOutcome TrainingLab::train(const std::string& name, const std::vector<std::
 }
 
 Metrics TrainingLab::evaluate(Model& model, const Task& task, Split split) {
-  constexpr int64_t kBatchSize = 100;
-  return train::evaluate(model, task, split, kBatchSize, /*seed=*/0);
+  return train::evaluate(model, task, split, {.batch_size = 100});
 }
 
 void TrainingLab::progress(const std::string& what, double fraction) {

@@ -85,12 +85,6 @@ Metrics evaluate(Model& model, const Task& task, Split split, const EvaluateOpti
   return task.metrics(tally);
 }
 
-Metrics evaluate(Model& model, const Task& task, Split split, int64_t batch_size, uint64_t seed,
-                 Observer* observer) {
-  return evaluate(model, task, split,
-                  {.batch_size = batch_size, .seed = seed, .run = {}, .observer = observer});
-}
-
 Recipe load_run_recipe(const std::string& run_folder, const std::vector<std::string>& settings) {
   const std::string path = RunFolder{run_folder}.config();
   if (!std::filesystem::is_regular_file(path)) {

@@ -54,12 +54,6 @@ class Interrupted final : public std::exception {
 /// run's; a loss that is not finite), BadFile (damaged checkpoint), Io, Interrupted.
 TrainOutcome train(const Recipe& recipe, const TrainOptions& options = {});
 
-/// The metrics of a whole split: evaluation mode, no gradients, noise from a generator seeded by
-/// (seed, split), so that equal calls give equal numbers. Leaves the model's mode and the default
-/// generators as they were.
-Metrics evaluate(Model& model, const Task& task, Split split, int64_t batch_size, uint64_t seed,
-                 Observer* observer = nullptr);
-
 /// The model of a run folder with the weights that scored best on the validation split (those of
 /// the last checkpoint where nothing was evaluated), in evaluation mode.
 std::shared_ptr<Model> load_run_model(const Recipe& recipe, const std::string& run_folder);

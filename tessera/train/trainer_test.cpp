@@ -11,6 +11,7 @@
 #include "tessera/core/threads.h"
 #include "tessera/io/file.h"
 #include "tessera/io/tensor_file.h"
+#include "tessera/train/evaluate.h"
 #include "tessera/train/run_folder.h"
 #include "tessera/train/run_store.h"
 #include "tessera/train/toy_system_test.h"
@@ -76,7 +77,9 @@ TEST(Trainer, learns_and_returns_the_best_model) {
     if (value < best) best = value, best_step = evaluation.step;
   }
   EXPECT_EQ(recorder.best, best_step);
-  EXPECT_EQ(evaluate(*outcome.model, *outcome.task, Split::kValid, 4, 0).front().second, best);
+  EXPECT_EQ(
+      evaluate(*outcome.model, *outcome.task, Split::kValid, {.batch_size = 4}).front().second,
+      best);
   EXPECT_FALSE(outcome.model->is_training());
 }
 
@@ -289,7 +292,7 @@ TEST(Trainer, the_best_model_is_what_a_run_folder_gives) {
   const Recipe recipe = toy::recipe("ema_decay = 0.5\n");
   const TrainOutcome outcome = train(recipe, into(folder / "run"));
   const auto model = load_run_model(recipe, folder / "run");
-  const Metrics test = evaluate(*model, *outcome.task, Split::kTest, 4, 0);
+  const Metrics test = evaluate(*model, *outcome.task, Split::kTest, {.batch_size = 4});
   EXPECT_EQ(test, outcome.test);
   EXPECT_THROW(load_run_model(recipe, folder / "nowhere"), BadFile);
   EXPECT_THROW(load_run_recipe(folder / "nowhere"), BadFile);
@@ -301,12 +304,12 @@ TEST(Trainer, an_evaluation_changes_neither_the_mode_nor_the_generators) {
   const auto task = make_task(recipe);
   model->train();
   torch::manual_seed(5);
-  const Metrics first = evaluate(*model, *task, Split::kValid, 4, 7);
+  const Metrics first = evaluate(*model, *task, Split::kValid, {.batch_size = 4, .seed = 7});
   EXPECT_TRUE(model->is_training());
   const auto drawn = torch::rand(3);
   torch::manual_seed(5);
   EXPECT_TRUE(torch::equal(drawn, torch::rand(3)));
-  EXPECT_EQ(first, evaluate(*model, *task, Split::kValid, 4, 7));
+  EXPECT_EQ(first, evaluate(*model, *task, Split::kValid, {.batch_size = 4, .seed = 7}));
 }
 
 TEST(Trainer, the_store_remembers_the_run_and_its_end) {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 
 #include "cli/output.h"
@@ -24,10 +25,11 @@ double number(const Arguments& arguments, const std::string& option, double othe
   return value;
 }
 
+/// One of kPruneByNames: the table of verbs refuses others.
 train::PruneBy method(const Arguments& arguments) {
-  const std::string name = arguments.get("method", "magnitude");
-  if (name == "ugs") return train::PruneBy::kLearnedMask;
-  return name == "random" ? train::PruneBy::kRandom : train::PruneBy::kMagnitude;
+  const auto& names = train::kPruneByNames;
+  const auto place = std::ranges::find(names, arguments.get("method", names[0]));
+  return static_cast<train::PruneBy>(place - names.begin());
 }
 
 /// "       18   90.0 %"

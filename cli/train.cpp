@@ -9,6 +9,7 @@
 #include "tessera/core/error.h"
 #include "tessera/core/threads.h"
 #include "tessera/report/run_report.h"
+#include "tessera/train/sparsify.h"
 
 namespace tessera::cli {
 namespace {
@@ -30,6 +31,18 @@ std::string new_run_folder(const train::Recipe& recipe) {
   return folder;
 }
 
+/// A round's own folder does not say what is pruned.
+void refuse_round(const std::string& folder) {
+  const fs::path search = (fs::path(folder) / "").parent_path().parent_path();
+  if (!fs::exists(search / train::kSearchFile)) return;
+  fail<InvalidArgument>({.where = "train",
+                         .rule = "a round of a search goes on with its search",
+                         .got = "--resume " + folder,
+                         .next = "Give `tessera sparsify` its recipe, its options and --out " +
+                                 (search.empty() ? "." : search.string()) + " again.",
+                         .id = "T-CLI-22"});
+}
+
 }  // namespace
 
 int train(const Arguments& arguments) {
@@ -49,6 +62,7 @@ int train(const Arguments& arguments) {
                            .next = "Leave --out away.",
                            .id = "T-CLI-06"});
   }
+  if (is_resumed) refuse_round(arguments.get("resume"));
   const std::vector<std::string> settings = recipe_settings(arguments);
   train::Recipe recipe = is_resumed ? train::load_run_recipe(arguments.get("resume"), settings)
                                     : train::load_recipe(arguments.positional().at(0), settings);

@@ -2,6 +2,7 @@
 
 #include "tessera/core/error.h"
 #include "tessera/core/text.h"
+#include "tessera/train/sparsify.h"
 
 namespace tessera::cli {
 
@@ -104,7 +105,7 @@ std::vector<Verb> make_verbs() {
         {.name = "method",
          .value = "NAME",
          .help = "what prunes: trained weights, learned masks or chance; magnitude by default",
-         .one_of = {"magnitude", "ugs", "random"}},
+         .one_of = {train::kPruneByNames.begin(), train::kPruneByNames.end()}},
         {"rate", "P", "share of the remaining weights that a round prunes; 0.2 by default"},
         {"edge-rate", "P", "share of the remaining edges; 0, none, by default"},
         {"l1", "X", "penalty of the masks of weights; 1e-4 by default"},

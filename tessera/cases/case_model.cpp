@@ -2,33 +2,19 @@
 
 #include <torch/types.h>
 
+#include "tessera/systems/told_by_tensors.h"
+
 namespace tessera::cases {
-namespace {
-
-/// Classifiers of unpooled maps depend on the size of the images: where the configuration does not
-/// say it, the case's own images do.
-void take_image_size(const CaseFile& it, const Json& known, Json& values) {
-  if (!known.contains("image_size") || values.contains("image_size")) return;
-  for (const char* name : {"x", "x_0"}) {
-    const at::Tensor* images = it.inputs.find(name);
-    if (images && images->dim() == 4 && images->size(2) == images->size(3)) {
-      values["image_size"] = images->size(3);
-      return;
-    }
-  }
-}
-
-}  // namespace
-
 CaseModel make_case_model(const CaseFile& it, at::Device device) {
   const System& system = *it.system;
   const std::shared_ptr<Config> config = system.model.config();
   Origins origins;
   Json values = it.config;
   // The mode is the runner's, unless the system has a key of that name.
-  const Json known = write_config(*config);
-  if (!known.contains("mode")) values.erase("mode");
-  take_image_size(it, known, values);
+  if (!write_config(*config).contains("mode")) values.erase("mode");
+  if (const auto* told = dynamic_cast<const ToldByTensors*>(config.get())) {
+    values.update(told->told(values, it.inputs, it.weights));
+  }
   for (const auto& [key, value] : values.items()) origins[key] = it.path;
   read_config(*config, values, "", origins);
 

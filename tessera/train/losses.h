@@ -14,7 +14,8 @@ namespace tessera::train {
 ///   cross_entropy            mean over targets (int64 classes) of logits, classes on the last axis
 ///   cross_entropy_selected   the same over the targets where the bool input `selected` is true
 /// The target is the input `target`, `targets`, `label`, `labels` or `y` (for bce also `adj`); the
-/// prediction is the only output, or the first of `pred`, `logits`, `adj_pred`, `output`, `y`, `x`.
+/// prediction is the only output, or the first of `pred`, `prediction`, `logits`, `adj_pred`,
+/// `output`, `y`, `x`.
 /// Optional keys "output" and "target" name them.
 /// Throws InvalidArgument on an unknown loss, a missing tensor or shapes that do not fit.
 at::Tensor generic_loss(const Json& spec, const TensorMap& outputs, const TensorMap& inputs);

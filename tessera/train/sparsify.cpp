@@ -100,8 +100,8 @@ class Search {
   /// A folder holds one search: reading the rounds of another would mix them.
   void keep_options() const {
     std::filesystem::create_directories(options_.out);
-    const std::string path = options_.out + "/sparsify.toml";
-    const std::string text = write_toml({{"by", static_cast<int>(options_.by)},
+    const std::string path = options_.out + "/" + kSearchFile;
+    const std::string text = write_toml({{"by", kPruneByNames[static_cast<size_t>(options_.by)]},
                                          {"prune_rate", options_.prune_rate},
                                          {"edge_prune_rate", options_.edge_prune_rate},
                                          {"weight_l1", options_.masks.weight_l1},

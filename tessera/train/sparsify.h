@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -17,6 +18,11 @@ enum class PruneBy {
   kLearnedMask,  ///< masks trained with the weights under an L1 penalty (UGS)
   kRandom,       ///< chance, from the whole set in every round: the baseline
 };
+/// Their names, in that order: "magnitude", "ugs", "random".
+inline constexpr std::array<const char*, 3> kPruneByNames = {"magnitude", "ugs", "random"};
+
+/// The file that says what a search's folder is: its options.
+inline constexpr const char* kSearchFile = "sparsify.toml";
 
 /// A search for lottery tickets among the weights of any model, and among the edges of a graph
 /// network on a task whose examples share them. Round 0 trains everything. Then each round
@@ -29,7 +35,7 @@ struct SparsifyOptions {
   double prune_rate = 0.2;        ///< share of the remaining weights that a round prunes; 0: none
   double edge_prune_rate = 0;     ///< … of the remaining edges
   LearnedMaskOptions masks = {};  ///< its seed is the recipe's
-  std::string out;  ///< folder of run folders, round-0 … and masks-1 …; empty: none
+  std::string out;  ///< folder of kSearchFile and run folders, round-0 …, masks-1 …; empty: none
   std::string data_root;
   std::string run_store = "none";
   Observer* observer = nullptr;

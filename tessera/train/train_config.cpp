@@ -70,8 +70,7 @@ void RunConfig::fields(FieldList& list) {
   list("device", device, {.help = "cpu, cuda or cuda:N"});
   list("dtype", dtype,
        {.help = "of parameters and batches; bfloat16 keeps them in float32 and autocasts the "
-                "forward pass "
-                "of training, evaluation and prediction",
+                "forward pass of training, evaluation and prediction",
         .one_of = {"float32", "float64", "bfloat16"}});
   list("threads", threads, {.help = "within an operator; 0: all cores", .min = 0, .max = 4096});
   list("prefetch", prefetch,

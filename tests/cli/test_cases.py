@@ -66,6 +66,16 @@ def test_a_failure_of_another_kind_does_not_end_the_others(run, cases, safetenso
     assert "nbody_radial_field" in done.stdout
 
 
+def test_an_input_that_nothing_depends_on_has_the_gradient_zero(run, cases, safetensors, tmp_path):
+    case = safetensors(cases.parent / "gfnn" / "grid2d_linear.safetensors")
+    config = json.loads(case.metadata["config"])
+    case.metadata["config"] = json.dumps({**config, "interpolation": "nearest"})
+    case.drop("output/", "grad/", "grad_input/", "cotangent/node_weights")
+    run("case", "run", case.write(tmp_path / "nearest.safetensors"), "--out", "result.safetensors")
+    dtype, shape, data = safetensors(tmp_path / "result.safetensors").tensors["grad_input/g"]
+    assert shape == case.tensors["input/g"][1] and not any(data)
+
+
 @pytest.mark.parametrize("metadata, code, hint", [
     ({"system": None}, 3, '"system"'),
     ({"kind": None}, 3, '"kind"'),

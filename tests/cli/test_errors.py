@@ -95,9 +95,8 @@ def test_a_second_process_keeps_out_of_a_run(run, start, tmp_path):
 
 def test_an_interrupted_reproduction_says_how_to_go_on(run, start, tmp_path):
     first = start("reproduce", "egnn", "--threads", "1", "--out", "report", "--quiet")
-    wait_for(first, tmp_path, "report/runs/*/config.toml")
+    wait_for(first, tmp_path, "report/runs/*/metrics.jsonl")  # it is training
     refused(run("reproduce", "egnn", "--out", "report", "--quiet", code=2), "one process at a time")
-    time.sleep(0.5)  # so that it is training
     first.send_signal(signal.SIGINT)
     out, err = first.communicate(timeout=60)
     assert first.returncode == 130 and "The same command with --out report" in err

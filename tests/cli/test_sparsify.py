@@ -36,6 +36,12 @@ def test_rounds_that_lie_there_are_read_and_other_options_are_refused(run):
     assert "T-SPARSE-08" in run(*search, "--rate", "0.4", code=2).stderr
 
 
+def test_a_round_goes_on_with_its_search_only(run):
+    run("sparsify", *WAVE, "--rounds", "0", "--out", "rounds")
+    for folder in ("rounds/round-0", "rounds/round-0/"):
+        assert "tessera sparsify" in run("train", "--resume", folder, code=2).stderr
+
+
 def test_weights_of_a_model_without_a_graph(run):
     table = rows(run("sparsify", *WAVE, "--method", "ugs", "--rounds", "1").stdout)
     assert int(table[1][1]) < int(table[0][1])

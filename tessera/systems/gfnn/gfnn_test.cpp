@@ -212,6 +212,13 @@ TEST(GfnnNetwork, a_batch_is_its_samples) {
   }
 }
 
+TEST(GfnnNetwork, a_given_dropout_mask_holds_at_rate_0_too) {
+  const auto model = model_of(small({{"dropout", 0.0}}));
+  const at::Tensor x = draw({5, 3}), g = draw({5, 2}, 4), none = at::zeros_like(x);
+  const TensorMap inputs{{"x", x}, {"g", g}, {"dropout_mask_0", none}};
+  EXPECT_LT(distance(model->run(inputs).at("y"), y_of(*model, none, g)), 1e-15);
+}
+
 TEST(GfnnNetwork, a_phase_functioned_network_is_a_grid_of_four) {
   const Json dims = {{"in_dim", 3}, {"out_dim", 2}, {"hidden_dims", {4}}};
   Json pfnn = dims, grid = dims;

@@ -100,7 +100,8 @@ void SnnConfig::fields(FieldList& list) {
        {.help = "vgg, vgg_fc: widths of the 3x3 convolutions, \"M\" an average pool",
         .authors_name = "cfg"});
   list("stem_width", stem_width,
-       {.help = "resnet: width of the stem (deep stem: [inner, outer], 32 and 64)"});
+       {.help =
+            "resnet, mobilenet_v1 (32): width of the stem (deep stem: [inner, outer], 32 and 64)"});
   list("stage_widths", stage_widths, {.help = "resnet: width of each stage"});
   list("stage_blocks", stage_blocks,
        {.help = "resnet: blocks of each stage", .authors_name = "layers"});
@@ -158,6 +159,7 @@ void SnnConfig::choose_defaults(const Json& given) {
     stage_widths = {64, 128, 256, 512};
     stage_blocks = {3, 4, 6, 3};
   }
+  if (kind == "mobilenet_v1") stem_width = 32;
   if (kind == "resnet_deep_stem" || kind == "vgg_fc" || kind == "mobilenet_v1") {
     image_size = 224;
     num_classes = 1000;
@@ -176,6 +178,20 @@ void SnnConfig::choose_defaults(const Json& given) {
   const auto side = static_cast<int64_t>(
       std::lround(std::sqrt(static_cast<double>(kFeatures) / static_cast<double>(width))));
   if (pools < 20 && side >= 1 && side * side * width == kFeatures) image_size = side << pools;
+}
+
+Json SnnConfig::told(const Json& given, const TensorMap& inputs, const TensorMap& weights) const {
+  Json told = Json::object();
+  for (const char* name : {"x", "x_0", "calib"}) {
+    const at::Tensor* images = inputs.find(name);
+    if (given.contains("image_size") || !images || images->dim() < 4) continue;
+    if (images->size(-1) == images->size(-2)) told["image_size"] = images->size(-1);
+  }
+  const at::Tensor* stem = weights.find("model.0.0.weight");
+  if (stem && stem->dim() == 4 && !given.contains("stem_width")) {
+    told["stem_width"] = stem->size(0);
+  }
+  return told;
 }
 
 void SnnConfig::validate() const {
@@ -258,6 +274,7 @@ nn::Network network(const SnnConfig& config) {
   }
   if (config.arch == "mobilenet_v1") {
     nn::MobileNetOptions options{.input = input, .num_classes = config.num_classes};
+    options.stem_width = stem_of(config.stem_width).second;
     options.units = units_of(config.dw_plan);
     return nn::mobilenet_v1(options);
   }

@@ -7,6 +7,7 @@
 
 #include "tessera/core/config.h"
 #include "tessera/nn/convnet/network.h"
+#include "tessera/systems/told_by_tensors.h"
 
 namespace tessera::snn_calibration {
 
@@ -20,7 +21,7 @@ struct WeightCalibration {
 
 /// The source network, and how it becomes a spiking one. A key that an architecture does not use is
 /// accepted and ignored.
-struct SnnConfig : Config {
+struct SnnConfig : Config, ToldByTensors {
   std::string arch = "vgg";
   int64_t in_channels = 3;
   int64_t image_size = 32;
@@ -55,6 +56,8 @@ struct SnnConfig : Config {
   void fields(FieldList& list) override;
   void choose_defaults(const Json& given) override;
   void validate() const override;
+  /// image_size by square images `x`, `x_0` or `calib`; MobileNet's stem_width by its first kernel.
+  Json told(const Json& given, const TensorMap& inputs, const TensorMap& weights) const override;
 
   /// weight_calib with its defaults. Throws InvalidArgument on unknown keys and bad values.
   WeightCalibration weight_calibration() const;

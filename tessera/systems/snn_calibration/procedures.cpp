@@ -267,10 +267,10 @@ TensorMap calibrate_network(const Json& config, const TensorMap& inputs) {
     refuse_argument("calibrate", "calib is [batches, B, C, H, W] of at least one batch",
                     c10::str(calib.sizes()));
   }
-  keys["image_size"] = calib.size(4);
-  const SnnConfig model = SnnConfig::of(keys);
   TensorMap weights = inputs.with_prefix("weight/");
   weights.merge(inputs.with_prefix("buffer/"));
+  keys.update(SnnConfig().told(keys, inputs, weights));
+  const SnnConfig model = SnnConfig::of(keys);
   const nn::WeightedNetwork source{network(model), from_authors(weights, model)};
   const std::vector<at::Tensor> batches = calib.unbind(0);
 

@@ -100,6 +100,18 @@ TEST(SnnNetworks, folding_batch_norm_changes_no_output) {
   }
 }
 
+TEST(SnnNetworks, tensors_tell_what_a_case_leaves_out) {
+  const TensorMap inputs = {{"x", at::zeros({2, 3, 24, 24})}};
+  const TensorMap weights = {{"model.0.0.weight", at::zeros({8, 3, 3, 3})}};
+  const SnnConfig config;
+  EXPECT_EQ(config.told(Json::object(), inputs, weights),
+            (Json{{"image_size", 24}, {"stem_width", 8}}));
+  EXPECT_EQ(config.told({{"image_size", 16}, {"stem_width", 4}}, inputs, weights), Json::object());
+  EXPECT_EQ(config.told(Json::object(), {{"x", at::zeros({2, 3, 24, 12})}}, {}), Json::object());
+  const auto narrow = network(SnnConfig::of({{"arch", "mobilenet_v1"}, {"stem_width", 8}}));
+  EXPECT_EQ(narrow.layers.front().out_channels, 8);
+}
+
 TEST(SnnNetworks, convolutions_without_batch_norm_have_the_biases_of_the_authors) {
   // The small stem's network has none; the deep stem's has them all.
   for (const auto& [arch, has_bias] : {std::pair{"resnet", false}, {"resnet_deep_stem", true}}) {

@@ -7,8 +7,6 @@
 #include "tessera/systems/ugs/refuse.h"
 
 namespace tessera::ugs {
-namespace {}  // namespace
-
 UgsConfig UgsConfig::of(const Json& values) {
   UgsConfig config;
   read_config(config, values);

@@ -115,10 +115,7 @@ SpikingNetwork convert(const nn::WeightedNetwork& source, const Conversion& conv
     plain.weights.set(layer.name + ".bias", at::zeros({weight.size(0)}, weight.options()));
   }
   for (const nn::WeightSpec& spec : nn::weight_specs(it.network)) {
-    const at::Tensor tensor = plain.weights.at(spec.name).detach();
-    // Maps lie channels last, and so do kernels.
-    it.ann.set(spec.name,
-               tensor.dim() == 4 ? tensor.contiguous(at::MemoryFormat::ChannelsLast) : tensor);
+    it.ann.set(spec.name, laid_out(plain.weights.at(spec.name).detach()));
   }
   it.weights = it.ann;
   return it;
@@ -165,7 +162,7 @@ SpikingRun Simulator::run(const at::Tensor& x, const Watch& watch) {
   const Sources sources(it);
   const bool sums = !watch.step_logits && !watch.firing_rates && !watch.traces;
   const size_t summed_from = sums ? summable_from(it, sources) : Neuron::npos;
-  const Train image{x.contiguous(at::MemoryFormat::ChannelsLast), /*is_constant=*/true};
+  const Train image{laid_out(x), /*is_constant=*/true};
 
   SpikingRun run;
   std::vector<Train> trains(it.network.layers.size());

@@ -85,9 +85,19 @@ Scan scan(const SpikingNetwork& it, const Neuron& neuron, const Train& current, 
   return {.spikes = {result.spikes}, .membranes = result.membranes};
 }
 
+at::Tensor laid_out(const at::Tensor& tensor) {
+  const bool is_map = tensor.dim() == 4 && tensor.scalar_type() != at::kDouble;
+  return tensor.contiguous(is_map ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
+}
+
 at::Tensor mean_over_time(const Train& train, int64_t steps) {
-  if (train.is_constant) return train.values;
   const at::Tensor& all = train.values;
+  if (train.is_constant) {
+    // Step after step as the others: a maximum threshold stands on the last bit of what it meets.
+    at::Tensor sum = all.clone();
+    for (int64_t t = 1; t < steps; ++t) sum += all;
+    return sum.div_(static_cast<double>(steps));
+  }
   const int64_t samples = all.size(0) / steps;
   at::Tensor sum = all.narrow(0, 0, samples).clone();
   for (int64_t t = 1; t < steps; ++t) sum += all.narrow(0, t * samples, samples);

@@ -45,6 +45,10 @@ struct Scan {
 Scan scan(const SpikingNetwork& it, const Neuron& neuron, const Train& current, bool sums,
           bool keeps_membranes);
 
+/// In the order of memory in which layers read maps and kernels: channels last. In double as they
+/// come, so that sums have the order, and spikes at a threshold the last bit, of plain torch.
+at::Tensor laid_out(const at::Tensor& tensor);
+
 /// Mean over the steps.
 at::Tensor mean_over_time(const Train& train, int64_t steps);
 

@@ -64,8 +64,7 @@ void sweep(const SpikingNetwork& it, const at::Tensor& images, const Correct& co
                       .current = inputs.front()};
       if (neuron->is_residual()) passing.residual = train_of(sources.of(neuron->sum)[1]);
       correct(passing);
-      trains[i] =
-          scan(it, *neuron, passing.current, /*sums=*/false, /*keeps_membranes=*/false).spikes;
+      trains[i] = scan(it, *neuron, passing.current).spikes;
     } else {
       trains[i] = apply_over_time(layer, nn::tensors_of(layer, it.weights), inputs, steps);
     }
@@ -78,7 +77,7 @@ void sweep(const SpikingNetwork& it, const at::Tensor& images, const Correct& co
 
 /// S: the neuron's output, averaged over time.
 at::Tensor spiking_mean(const SpikingNetwork& it, const Passing& passing) {
-  const Scan sum = scan(it, passing.neuron, passing.current, /*sums=*/true, false);
+  const Scan sum = scan(it, passing.neuron, passing.current, {.sums = true});
   return sum.spikes.values / static_cast<double>(it.conversion.time_steps);
 }
 
@@ -189,7 +188,7 @@ std::vector<WeightFit> calibrate_weights(SpikingNetwork& it, const at::Tensor& i
     const nn::Layer& layer = it.network.layers[neuron.source];
     const bool is_residual = neuron.is_residual();
     const at::Tensor* threshold = it.thresholds.find(neuron.name);
-    if (!threshold) scan(it, neuron, passing.current, true, false);  // complains
+    if (!threshold) scan(it, neuron, passing.current);  // complains
     nn::Reconstructed fit = nn::reconstruct(
         layer, nn::tensors_of(layer, it.weights),
         {.input = mean_over_time(passing.input, steps),

@@ -152,11 +152,11 @@ def grid_linear(x, weight, bias, index, node_weight):
 
 
 def if_neuron(current, threshold, potential=None, *, steps, shift_steps=0, constant=False, sum=False,
-              membranes=False):
+              membranes=False, residual=None, residual_scale=None, marks=False):
     """Integrate-and-fire neurons over all steps of time (tessera/ops/if_neuron.h): (spikes,
     membranes), the latter empty unless asked for. Not differentiable."""
     return torch.ops.tessera.if_neuron(current, threshold, potential, steps, shift_steps, constant, sum,
-                                       membranes)
+                                       membranes, residual, residual_scale, marks)
 
 
 def mmse_threshold_search(a, steps, *, channel_wise=False):

@@ -24,6 +24,12 @@ def test_opcheck_passes_for_neurons(dtype, constant, total, membranes):
              "membranes": membranes})
 
 
+def test_opcheck_passes_for_neurons_with_residuals_and_marks():
+    z, threshold = normal(8, 3, 5, 4), torch.tensor(0.7, dtype=torch.double)
+    opcheck(OPS.if_neuron.default, (z, threshold, None),
+            {"steps": 4, "residual": normal(8, 3, 5, 4) > 0, "residual_scale": threshold, "marks": True})
+
+
 def test_neurons_equal_the_steps_one_by_one():
     z, v = normal(6, 2, 10), torch.zeros(2, 10, dtype=torch.double)
     threshold = torch.tensor(0.8, dtype=torch.double)
@@ -45,3 +51,4 @@ def test_opcheck_passes_for_the_sparse_convolution(dtype):
     x = normal(2, 3, 6, 6, dtype=dtype).relu()
     packed, bias = normal(1, 3, 3, 3, 16, dtype=dtype), normal(16, dtype=dtype)
     opcheck(OPS.sparse_conv2d.default, (x, packed, bias, 2, 1))
+    opcheck(OPS.sparse_conv2d.default, (x > 0, packed, bias, 2, 1))

@@ -15,19 +15,21 @@ namespace tessera::ops {
 IfNeuronRoom if_neuron_room(const at::Tensor& current, const at::Tensor& threshold,
                             const IfNeuronOptions& options) {
   const int64_t samples = options.is_constant ? current.size(0) : current.size(0) / options.steps;
-  const auto like = [&](int64_t rows) {
+  const auto like = [&](int64_t rows, at::ScalarType dtype) {
     std::vector<int64_t> sizes = current.sizes().vec();
     sizes[0] = rows;
     const auto format =
         current.dim() == 4 ? current.suggest_memory_format() : at::MemoryFormat::Contiguous;
-    return at::empty(sizes, current.options(), format);
+    return at::empty(sizes, current.options().dtype(dtype), format);
   };
+  const at::ScalarType dtype = current.scalar_type();
   IfNeuronRoom room{.samples = samples,
                     .shift = options.shift_steps > 0
                                  ? threshold * 0.5 / static_cast<double>(options.shift_steps)
                                  : at::zeros_like(threshold),
-                    .result = {.spikes = like(options.sums ? samples : samples * options.steps)}};
-  if (options.keeps_membranes) room.result.membranes = like(samples * options.steps);
+                    .result = {.spikes = like(options.sums ? samples : samples * options.steps,
+                                              options.marks ? at::kBool : dtype)}};
+  if (options.keeps_membranes) room.result.membranes = like(samples * options.steps, dtype);
   return room;
 }
 
@@ -54,7 +56,8 @@ bool fits_sample(const at::Tensor& tensor, const at::Tensor& current) {
 }
 
 void check(const at::Tensor& current, const at::Tensor& threshold, const at::Tensor& potential,
-           const IfNeuronOptions& options) {
+           const IfNeuronOptions& options, const IfNeuronResidual& residual) {
+  if (options.marks && options.sums) refuse("spikes are marks or are summed", "both");
   if (options.steps < 1 || options.shift_steps < 0) {
     refuse("steps is at least 1 and shift_steps at least 0",
            std::to_string(options.steps) + " and " + std::to_string(options.shift_steps));
@@ -73,7 +76,22 @@ void check(const at::Tensor& current, const at::Tensor& threshold, const at::Ten
   if (potential.defined() && !fits_sample(potential, current)) {
     refuse("potential is [1, …] of one sample of " + describe(current), describe(potential));
   }
-  for (const at::Tensor& tensor : {threshold, potential}) {
+  at::Tensor numbers;  // of the residual, what has current's dtype
+  if (const at::Tensor& values = residual.values; values.defined()) {
+    const bool is_marks = values.scalar_type() == at::kBool;
+    if (options.is_constant || values.sym_sizes() != current.sym_sizes() ||
+        values.device() != current.device()) {
+      refuse("residual has the sizes of current = " + describe(current) + ", of every step",
+             describe(values));
+    }
+    if (is_marks != residual.scale.defined() ||
+        (is_marks && residual.scale.sym_numel() != 1 && !fits_sample(residual.scale, current))) {
+      refuse("residual is bool with a scale that fits as the threshold does, or numbers",
+             describe(values) + " and " + describe(residual.scale));
+    }
+    numbers = is_marks ? residual.scale : values;
+  }
+  for (const at::Tensor& tensor : {threshold, potential, numbers}) {
     if (!tensor.defined()) continue;
     if (tensor.scalar_type() != current.scalar_type() || tensor.device() != current.device()) {
       refuse("all arguments have the dtype and device of current = " + describe(current),
@@ -96,58 +114,82 @@ at::Tensor of_sample(const at::Tensor& tensor, const at::Tensor& current) {
 }
 
 IfNeuronResult compute(const at::Tensor& current, const at::Tensor& threshold,
-                       const at::Tensor& potential, const IfNeuronOptions& options) {
-  check(current, threshold, potential, options);
-  const bool is_fused = has_fused_dtype(current) && current.numel() > 0 &&
-                        (current.is_cpu() || (current.is_cuda() && if_neuron_cuda() != nullptr));
-  if (!is_fused) return if_neuron_plain(current, threshold, potential, options);
+                       const at::Tensor& potential, const IfNeuronOptions& options,
+                       const IfNeuronResidual& residual) {
+  check(current, threshold, potential, options, residual);
+  const bool has_cuda = current.is_cuda() && if_neuron_cuda() != nullptr && !options.marks &&
+                        !residual.values.defined();
+  const bool is_fused =
+      has_fused_dtype(current) && current.numel() > 0 && (current.is_cpu() || has_cuda);
+  if (!is_fused) return if_neuron_plain(current, threshold, potential, options, residual);
   const at::Tensor dense = current.contiguous(format_of(current));
-  const auto kernel = current.is_cpu() ? if_neuron_cpu : if_neuron_cuda();
-  return kernel(dense, of_sample(threshold, current), of_sample(potential, current), options);
+  const at::Tensor V = of_sample(threshold, current), v_0 = of_sample(potential, current);
+  if (has_cuda) return if_neuron_cuda()(dense, V, v_0, options);
+  IfNeuronResidual added;
+  if (residual.values.defined()) {
+    added = {.values = residual.values.contiguous(format_of(current)),
+             .scale = of_sample(residual.scale, current)};
+  }
+  return if_neuron_cpu(dense, V, v_0, options, added);
 }
 
 Pair run(const at::Tensor& current, const at::Tensor& threshold, const OptionalTensor& potential,
-         int64_t steps, int64_t shift_steps, bool constant, bool sum, bool membranes) {
-  const IfNeuronResult result = compute(current, threshold, defined_or_not(potential),
-                                        {.steps = steps,
-                                         .shift_steps = shift_steps,
-                                         .is_constant = constant,
-                                         .sums = sum,
-                                         .keeps_membranes = membranes});
+         int64_t steps, int64_t shift_steps, bool constant, bool sum, bool membranes,
+         const OptionalTensor& residual, const OptionalTensor& residual_scale, bool marks) {
+  const IfNeuronResult result =
+      compute(current, threshold, defined_or_not(potential),
+              {.steps = steps,
+               .shift_steps = shift_steps,
+               .is_constant = constant,
+               .sums = sum,
+               .keeps_membranes = membranes,
+               .marks = marks},
+              {.values = defined_or_not(residual), .scale = defined_or_not(residual_scale)});
   return {result.spikes, membranes ? result.membranes : at::empty({0}, current.options())};
 }
 
 Pair run_meta(const at::Tensor& current, const at::Tensor& threshold,
               const OptionalTensor& potential, int64_t steps, int64_t shift_steps, bool constant,
-              bool sum, bool membranes) {
+              bool sum, bool membranes, const OptionalTensor& residual,
+              const OptionalTensor& residual_scale, bool marks) {
   check(current, threshold, defined_or_not(potential),
-        {.steps = steps, .shift_steps = shift_steps, .is_constant = constant});
+        {.steps = steps,
+         .shift_steps = shift_steps,
+         .is_constant = constant,
+         .sums = sum,
+         .marks = marks},
+        {.values = defined_or_not(residual), .scale = defined_or_not(residual_scale)});
   const c10::SymInt samples = constant ? current.sym_size(0) : current.sym_size(0) / steps;
-  const auto like = [&](const c10::SymInt& rows) {
+  const auto like = [&](const c10::SymInt& rows, bool is_bool) {
     auto sizes = current.sym_sizes().vec();
     sizes[0] = rows;
-    const at::Tensor result = at::empty_symint(sizes, current.options());
+    const at::Tensor result = at::empty_symint(
+        sizes, current.options().dtype(is_bool ? at::kBool : current.scalar_type()));
     return current.dim() == 4 ? result.contiguous(format_of(current)) : result;
   };
-  return {like(sum ? samples : samples * steps),
-          membranes ? like(samples * steps) : at::empty({0}, current.options())};
+  return {like(sum ? samples : samples * steps, marks),
+          membranes ? like(samples * steps, false) : at::empty({0}, current.options())};
 }
 
 Pair call(const at::Tensor& current, const at::Tensor& threshold, const OptionalTensor& potential,
-          int64_t steps, int64_t shift_steps, bool constant, bool sum, bool membranes) {
+          int64_t steps, int64_t shift_steps, bool constant, bool sum, bool membranes,
+          const OptionalTensor& residual, const OptionalTensor& residual_scale, bool marks) {
   // A step has no gradient: results are constants of autograd.
   at::AutoDispatchBelowADInplaceOrView below;
   static const auto op = operator_handle<decltype(run)>("tessera::if_neuron");
-  return op.call(current, threshold, potential, steps, shift_steps, constant, sum, membranes);
+  return op.call(current, threshold, potential, steps, shift_steps, constant, sum, membranes,
+                 residual, residual_scale, marks);
 }
 
 }  // namespace
 
 IfNeuronResult if_neuron(const at::Tensor& current, const at::Tensor& threshold,
-                         const at::Tensor& potential, const IfNeuronOptions& options) {
+                         const at::Tensor& potential, const IfNeuronOptions& options,
+                         const IfNeuronResidual& residual) {
   const auto [spikes, membranes] =
       call(current, threshold, optional(potential), options.steps, options.shift_steps,
-           options.is_constant, options.sums, options.keeps_membranes);
+           options.is_constant, options.sums, options.keeps_membranes, optional(residual.values),
+           optional(residual.scale), options.marks);
   return {.spikes = spikes, .membranes = options.keeps_membranes ? membranes : at::Tensor()};
 }
 

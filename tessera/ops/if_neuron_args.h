@@ -18,10 +18,12 @@ IfNeuronRoom if_neuron_room(const at::Tensor& current, const at::Tensor& thresho
 
 /// The fused kernels. current is dense; threshold and potential have one value, or those of one
 /// sample in the memory format of current; potential may be undefined.
+/// The residual is dense as current is, its scale as the threshold.
 IfNeuronResult if_neuron_cpu(const at::Tensor& current, const at::Tensor& threshold,
-                             const at::Tensor& potential, const IfNeuronOptions& options);
+                             const at::Tensor& potential, const IfNeuronOptions& options,
+                             const IfNeuronResidual& residual);
 
-/// The CUDA kernel; null in builds without CUDA.
+/// The CUDA kernel, which takes no residual and makes no marks; null in builds without CUDA.
 using IfNeuronKernel = IfNeuronResult (*)(const at::Tensor& current, const at::Tensor& threshold,
                                           const at::Tensor& potential,
                                           const IfNeuronOptions& options);

@@ -49,6 +49,48 @@ TEST(IfNeuron, equals_the_plain_twin_bit_by_bit) {
   }
 }
 
+TEST(IfNeuron, marks_and_residuals_equal_the_plain_twin_bit_by_bit) {
+  for (const auto dtype : {at::kDouble, at::kFloat}) {
+    for (const std::vector<int64_t>& sample :
+         std::vector<std::vector<int64_t>>{{3, 1, 1}, {16, 9, 11}, {70}}) {
+      std::vector<int64_t> sizes = sample, channel(sample.size() + 1, 1);
+      sizes.insert(sizes.begin(), 2 * 6);
+      channel[1] = sample[0];
+      const at::Tensor z = normal(sizes, dtype), one = at::scalar_tensor(0.7, dtype),
+                       each = normal(channel, dtype).abs() + 0.1;
+      const std::vector<IfNeuronResidual> residuals = {{},
+                                                       {normal(sizes, dtype), {}},
+                                                       {normal(sizes).gt(0.5), one},
+                                                       {normal(sizes).gt(0.5), each}};
+      for (const IfNeuronResidual& residual : residuals) {
+        for (const at::Tensor& V : {one, each}) {
+          for (const bool marks : {true, false}) {
+            const IfNeuronOptions options{
+                .steps = 6, .shift_steps = 6, .keeps_membranes = true, .marks = marks};
+            const auto ours = if_neuron(z, V, {}, options, residual);
+            EXPECT_EQ(ours.spikes.scalar_type(), marks ? at::kBool : dtype);
+            expect_equal(ours, if_neuron_plain(z, V, {}, options, residual));
+          }
+        }
+      }
+      const IfNeuronOptions sums{.steps = 6, .sums = true};
+      expect_equal(if_neuron(z, one, {}, sums, residuals[2]),
+                   if_neuron_plain(z, one, {}, sums, residuals[2]));
+    }
+  }
+}
+
+TEST(IfNeuron, a_mark_stands_for_the_threshold_and_a_residual_may_lie_otherwise) {
+  const at::Tensor z = normal({8, 6, 5, 4}).contiguous(at::MemoryFormat::ChannelsLast),
+                   V = normal({1, 6, 1, 1}).abs() + 0.1, r = normal({8, 6, 5, 4}).gt(0.3);
+  const IfNeuronOptions options{.steps = 4}, marks{.steps = 4, .marks = true};
+  const at::Tensor spikes = if_neuron(z, V, {}, options, {r, V}).spikes;
+  EXPECT_TRUE(
+      at::equal(at::where(if_neuron(z, V, {}, marks, {r, V}).spikes, V, at::Scalar(0)), spikes));
+  EXPECT_TRUE(
+      at::equal(if_neuron(z + at::where(r, V, at::Scalar(0)), V, {}, options).spikes, spikes));
+}
+
 TEST(IfNeuron, keeps_channels_last) {
   const at::Tensor z = normal({8, 6, 5, 4}), v0 = normal({1, 6, 5, 4}),
                    V = normal({1, 6, 1, 1}).abs() + 0.1;
@@ -104,6 +146,8 @@ TEST(IfNeuron, has_no_gradient_and_a_shape_rule) {
   const at::Tensor meta = at::empty({6, 4, 3, 3}, at::TensorOptions().device(at::kMeta));
   const at::Tensor V_meta = at::empty({}, meta.options());
   EXPECT_EQ(if_neuron(meta, V_meta, {}, {.steps = 3, .sums = true}).spikes.size(0), 2);
+  EXPECT_EQ(if_neuron(meta, V_meta, {}, {.steps = 3, .marks = true}).spikes.scalar_type(),
+            at::kBool);
   EXPECT_EQ(if_neuron(meta, V_meta, {}, {.steps = 3, .keeps_membranes = true}).membranes.sizes(),
             meta.sizes());
 }
@@ -116,6 +160,16 @@ TEST(IfNeuron, refuses_what_does_not_fit) {
   EXPECT_THROW(if_neuron(z, normal({1, 3}), {}, {.steps = 3}), InvalidArgument);
   EXPECT_THROW(if_neuron(z, V.to(at::kFloat), {}, {.steps = 3}), InvalidArgument);
   EXPECT_THROW(if_neuron(z.to(at::kLong), V, {}, {.steps = 3}), InvalidArgument);
+  EXPECT_THROW(if_neuron(z, V, {}, {.steps = 3, .sums = true, .marks = true}), InvalidArgument);
+  const auto residual = [&](const at::Tensor& values, const at::Tensor& scale) {
+    return if_neuron(z, V, {}, {.steps = 3}, {values, scale});
+  };
+  EXPECT_THROW(residual(normal({6, 3}), {}), InvalidArgument);
+  EXPECT_THROW(residual(z.to(at::kFloat), {}), InvalidArgument);
+  EXPECT_THROW(residual(z.gt(0), {}), InvalidArgument);
+  EXPECT_THROW(residual(z.gt(0), normal({1, 3})), InvalidArgument);
+  EXPECT_THROW(residual(z, V), InvalidArgument);
+  EXPECT_THROW(if_neuron(z, V, {}, {.steps = 3, .is_constant = true}, {z, {}}), InvalidArgument);
 }
 
 }  // namespace

@@ -79,9 +79,9 @@ TORCH_LIBRARY(tessera, m) {
       "str interpolation=\"cubic\", str boundary=\"clamp\") -> (Tensor index, Tensor weight)");
   m.def(
       "if_neuron(Tensor current, Tensor threshold, Tensor? potential, int steps, int "
-      "shift_steps=0, bool constant=False, bool sum=False, bool membranes=False) -> (Tensor "
-      "spikes, "
-      "Tensor membranes)");
+      "shift_steps=0, bool constant=False, bool sum=False, bool membranes=False, Tensor? "
+      "residual=None, Tensor? residual_scale=None, bool marks=False) -> (Tensor spikes, Tensor "
+      "membranes)");
   m.def("lmu_cell(" TESSERA_LMU_CELL_ARGUMENTS ") -> (Tensor h, Tensor m_n)");
   // The results are the gradients of the ten arguments.
   m.def(

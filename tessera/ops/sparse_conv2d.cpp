@@ -16,7 +16,11 @@ void check(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& bias
   const auto refuse = [](const std::string& rule, const std::string& got) {
     fail<InvalidArgument>({.where = "sparse_conv2d", .rule = rule, .got = got, .id = "T-SPC-01"});
   };
-  if (x.dim() != 4 || !x.is_floating_point()) refuse("x is a floating (N, C, H, W)", describe(x));
+  const bool is_bool = x.scalar_type() == at::kBool;
+  if (x.dim() != 4 || !(x.is_floating_point() || is_bool)) {
+    refuse("x is a floating or bool (N, C, H, W)", describe(x));
+  }
+  if (!packed.is_floating_point()) refuse("packed is floating", describe(packed));
   if (packed.dim() != 5 || packed.sym_size(3) != x.sym_size(1)) {
     refuse("packed is (O/b, kh, kw, C, b) of the channels of x = " + describe(x), describe(packed));
   }
@@ -32,7 +36,8 @@ void check(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& bias
   }
   for (const at::Tensor& tensor : {packed, bias}) {
     if (!tensor.defined()) continue;
-    if (tensor.scalar_type() == x.scalar_type() && tensor.device() == x.device()) continue;
+    const at::ScalarType dtype = (is_bool ? packed : x).scalar_type();
+    if (tensor.scalar_type() == dtype && tensor.device() == x.device()) continue;
     refuse("all arguments have the dtype and device of x = " + describe(x), describe(tensor));
   }
 }
@@ -42,12 +47,12 @@ at::Tensor run(const at::Tensor& x, const at::Tensor& packed, const OptionalTens
   const at::Tensor b = defined_or_not(bias);
   check(x, packed, b, stride, padding);
   const int64_t block = packed.size(4);
-  const bool is_fused = x.is_cpu() && x.scalar_type() == at::kFloat && x.numel() > 0 &&
+  const bool is_fused = x.is_cpu() && packed.scalar_type() == at::kFloat && x.numel() > 0 &&
                         (block == 64 || block == 32 || block == 16);
   if (!is_fused) return sparse_conv2d_plain(x, packed, b, stride, padding);
   return sparse_conv2d_cpu(
       x.contiguous(at::MemoryFormat::ChannelsLast), packed.contiguous(),
-      b.defined() ? b.contiguous() : at::zeros({packed.size(0) * block}, x.options()), stride,
+      b.defined() ? b.contiguous() : at::zeros({packed.size(0) * block}, packed.options()), stride,
       padding);
 }
 
@@ -59,7 +64,7 @@ at::Tensor run_meta(const at::Tensor& x, const at::Tensor& packed, const Optiona
   };
   return at::empty_symint(
              {x.sym_size(0), packed.sym_size(0) * packed.sym_size(4), extent(2), extent(3)},
-             x.options())
+             packed.options())
       .contiguous(at::MemoryFormat::ChannelsLast);
 }
 

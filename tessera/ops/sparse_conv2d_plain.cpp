@@ -17,7 +17,8 @@ at::Tensor pack_sparse_kernel(const at::Tensor& weight) {
 at::Tensor sparse_conv2d_plain(const at::Tensor& x, const at::Tensor& packed,
                                const at::Tensor& bias, int64_t stride, int64_t padding) {
   const at::Tensor weight = packed.permute({0, 4, 3, 1, 2}).flatten(0, 1);
-  return at::conv2d(x, weight, bias, std::array{stride, stride}, std::array{padding, padding})
+  return at::conv2d(x.to(weight.scalar_type()), weight, bias, std::array{stride, stride},
+                    std::array{padding, padding})
       .contiguous(at::MemoryFormat::ChannelsLast);
 }
 

@@ -42,6 +42,14 @@ TEST(SparseConv2d, is_as_accurate_as_the_dense_convolution) {
     EXPECT_TRUE(ours.is_contiguous(at::MemoryFormat::ChannelsLast));
     const double error = (ours.to(at::kDouble) - truth).abs().max().item<double>();
     EXPECT_LE(error, 4e-7 * (1 + truth.abs().max().item<double>()));
+    // Of bools, with what they stand for in the kernel.
+    const at::Tensor of_marks =
+        sparse_conv2d(x.ne(0), packed(at::kFloat) * 0.7f, as_float(bias), c.stride, c.padding);
+    EXPECT_LE((of_marks.to(at::kDouble) - truth).abs().max().item<double>(),
+              4e-7 * (1 + truth.abs().max().item<double>()));
+    EXPECT_TRUE(at::equal(
+        sparse_conv2d(x.ne(0), packed(at::kDouble), bias, c.stride, c.padding),
+        sparse_conv2d(x.ne(0).to(at::kDouble), packed(at::kDouble), bias, c.stride, c.padding)));
     EXPECT_TRUE(
         at::allclose(sparse_conv2d(x, packed(at::kDouble), bias, c.stride, c.padding),
                      sparse_conv2d_plain(x, packed(at::kDouble), bias, c.stride, c.padding)));
@@ -67,6 +75,8 @@ TEST(SparseConv2d, has_a_shape_rule_and_refuses_what_does_not_fit) {
   EXPECT_THROW(sparse_conv2d(normal({2, 4, 2, 2}), packed, {}, 1, 0), InvalidArgument);
   EXPECT_THROW(sparse_conv2d(normal({2, 4, 7, 7}), packed, normal({3}), 1, 1), InvalidArgument);
   EXPECT_THROW(sparse_conv2d(normal({2, 4, 7, 7}), packed, {}, 0, 1), InvalidArgument);
+  EXPECT_THROW(sparse_conv2d(normal({2, 4, 7, 7}).gt(0), packed.to(at::kLong), {}, 1, 1),
+               InvalidArgument);
   EXPECT_THROW(sparse_conv2d(normal({2, 4, 7, 7}).to(at::kFloat), packed, {}, 1, 1),
                InvalidArgument);
 }

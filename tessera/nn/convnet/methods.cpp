@@ -33,10 +33,10 @@ WeightedNetwork fold_batch_norm(const WeightedNetwork& it) {
     const at::Tensor scale = wide(bn.weight) / (wide(bn.running_var) + norm.eps).sqrt();
     std::vector<int64_t> per_output(static_cast<size_t>(own.weight.dim()), 1);
     per_output[0] = -1;
-    at::Tensor centre = -wide(bn.running_mean);
-    if (own.bias.defined()) centre = centre + wide(own.bias);
+    at::Tensor bias = wide(bn.bias) - wide(bn.running_mean) * scale;
+    if (own.bias.defined()) bias = bias + wide(own.bias) * scale;
     result.weights.set(source + ".weight", (wide(own.weight) * scale.view(per_output)).to(dtype));
-    result.weights.set(source + ".bias", (wide(bn.bias) + centre * scale).to(dtype));
+    result.weights.set(source + ".bias", bias.to(dtype));
     layer.has_bias = true;
     for (const char* leaf : {".weight", ".bias", ".running_mean", ".running_var"}) {
       result.weights.erase(norm.name + leaf);

@@ -29,30 +29,49 @@ template <class T, int vectors>
 void run_neurons(const IfNeuronProblem<T>& p, int64_t sample, int64_t first, int64_t tail) {
   constexpr int64_t kSize = Vec<T>::size();
   const Vec<T> zero(T(0));
-  Vec<T> v[vectors], V[vectors], shift[vectors], sum[vectors];
+  Vec<T> v[vectors], V[vectors], shift[vectors], sum[vectors], scale[vectors];
   const auto count = [&](int i) { return i + 1 == vectors ? tail : kSize; };
+  // Bytes and lanes meet in the first cache; loops over them become vector instructions.
+  T lanes[vectors * kSize] = {};
+  const int64_t neurons = (vectors - 1) * kSize + tail;
   for (int i = 0; i < vectors; ++i) {
     const int64_t at = first + i * kSize;
     v[i] = p.potential != nullptr ? load(p.potential + at, count(i)) : Vec<T>(p.start);
     V[i] = p.thresholds != nullptr ? load(p.thresholds + at, count(i)) : Vec<T>(p.threshold);
     shift[i] = p.shifts != nullptr ? load(p.shifts + at, count(i)) : Vec<T>(p.shift);
+    scale[i] =
+        p.residual_scales != nullptr ? load(p.residual_scales + at, count(i)) : p.residual_scale;
     sum[i] = zero;
   }
   const int64_t step = p.samples * p.width, offset = sample * p.width + first;
   for (int64_t t = 0; t < p.steps; ++t) {
-    const T* const z = p.current + offset + (p.is_constant ? 0 : t * step);
+    const int64_t now = t * step + offset;
+    const T* const z = p.current + (p.is_constant ? offset : now);
+    if (p.residual_marks != nullptr) {
+      const uint8_t* const mark = p.residual_marks + now;
+      for (int64_t k = 0; k < neurons; ++k) lanes[k] = static_cast<T>(mark[k]);
+    }
     for (int i = 0; i < vectors; ++i) {
-      v[i] = v[i] + (load(z + i * kSize, count(i)) + shift[i]);
+      Vec<T> x = load(z + i * kSize, count(i));
+      if (p.residual != nullptr) x = x + load(p.residual + now + i * kSize, count(i));
+      if (p.residual_marks != nullptr) x = x + Vec<T>::loadu(lanes + i * kSize) * scale[i];
+      v[i] = v[i] + (x + shift[i]);
       const Vec<T> s = V[i] & (v[i] >= V[i]);
       v[i] = v[i] - s;
-      if (p.sums) {
+      if (p.marks != nullptr) {
+        s.store(lanes + i * kSize);
+      } else if (p.sums) {
         sum[i] = sum[i] + s;
       } else {
-        store(s, p.spikes + t * step + offset + i * kSize, count(i));
+        store(s, p.spikes + now + i * kSize, count(i));
       }
       if (p.membranes != nullptr) {
-        store(v[i], p.membranes + t * step + offset + i * kSize, count(i));
+        store(v[i], p.membranes + now + i * kSize, count(i));
       }
+    }
+    if (p.marks != nullptr) {
+      uint8_t* const mark = p.marks + now;
+      for (int64_t k = 0; k < neurons; ++k) mark[k] = lanes[k] != T(0);
     }
   }
   if (!p.sums) return;

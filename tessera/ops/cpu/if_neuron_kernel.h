@@ -13,10 +13,15 @@ struct IfNeuronProblem {
   int64_t steps, samples, width;
   const T* current;
   bool is_constant;                          ///< current is [samples][width]
+  const T* residual;                         ///< [steps][samples][width]; may be null
+  const uint8_t* residual_marks;             ///< likewise; 1 where its scale is added
+  T residual_scale;                          ///< where the array is null
+  const T* residual_scales;                  ///< [width]; may be null
   T threshold, shift;                        ///< where the arrays are null
   const T *thresholds, *shifts, *potential;  ///< [width]; may be null
   T start;                                   ///< where potential is null
-  T* spikes;                                 ///< [samples][width] where they are summed
+  T* spikes;       ///< [samples][width] where they are summed; null: marks
+  uint8_t* marks;  ///< 1 where a neuron fires
   bool sums;
   T* membranes;  ///< may be null
 };

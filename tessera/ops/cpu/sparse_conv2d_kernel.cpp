@@ -9,7 +9,7 @@ namespace {
 using Vec = at::vec::Vectorized<float>;
 
 /// The outputs of one pixel stay in registers while the non-zeros below the kernel pass by.
-template <int kVectors>
+template <int kVectors, bool kOnes>
 void run(const SparseConvProblem& p, int64_t index) {
   constexpr int64_t kSize = Vec::size(), kBlock = kVectors * kSize;
   const int64_t tap = p.channels * kBlock;
@@ -28,10 +28,14 @@ void run(const SparseConvProblem& p, int64_t index) {
           const float* const w = weight + (ky * p.kernel_width + kx) * tap;
           const int64_t pixel = y * p.width + x;
           for (int64_t e = p.first[pixel]; e < p.first[pixel + 1]; ++e) {
-            const Vec value(p.value_of[e]);
             const float* const row = w + p.channel_of[e];
-            for (int i = 0; i < kVectors; ++i) {
-              sum[i] = at::vec::fmadd(value, Vec::loadu(row + i * kSize), sum[i]);
+            if constexpr (kOnes) {
+              for (int i = 0; i < kVectors; ++i) sum[i] = sum[i] + Vec::loadu(row + i * kSize);
+            } else {
+              const Vec value(p.value_of[e]);
+              for (int i = 0; i < kVectors; ++i) {
+                sum[i] = at::vec::fmadd(value, Vec::loadu(row + i * kSize), sum[i]);
+              }
             }
           }
         }
@@ -44,16 +48,16 @@ void run(const SparseConvProblem& p, int64_t index) {
 
 }  // namespace
 
-SparseConvKernel sparse_conv_kernel(int64_t block) {
+SparseConvKernel sparse_conv_kernel(int64_t block, bool of_ones) {
   switch (block / Vec::size()) {
     case 1:
-      return run<1>;
+      return of_ones ? run<1, true> : run<1, false>;
     case 2:
-      return run<2>;
+      return of_ones ? run<2, true> : run<2, false>;
     case 4:
-      return run<4>;
+      return of_ones ? run<4, true> : run<4, false>;
     case 8:
-      return run<8>;
+      return of_ones ? run<8, true> : run<8, false>;
     default:
       return nullptr;
   }

@@ -14,21 +14,21 @@ struct SparseConvProblem {
   const float* bias;          ///< [outputs]
   const int64_t* first;       ///< [H·W + 1] of one image: where a pixel's non-zeros begin
   const int32_t* channel_of;  ///< of each non-zero, its channel times block
-  const float* value_of;
-  float* out;  ///< [H'][W'][outputs] of that image
+  const float* value_of;      ///< null: all are 1
+  float* out;                 ///< [H'][W'][outputs] of that image
 };
 
 /// All pixels of one image for outputs index·block … (index + 1)·block.
 using SparseConvKernel = void (*)(const SparseConvProblem&, int64_t index);
 
 namespace AVX512 {
-SparseConvKernel sparse_conv_kernel(int64_t block);
+SparseConvKernel sparse_conv_kernel(int64_t block, bool of_ones);
 }  // namespace AVX512
 namespace AVX2 {
-SparseConvKernel sparse_conv_kernel(int64_t block);
+SparseConvKernel sparse_conv_kernel(int64_t block, bool of_ones);
 }  // namespace AVX2
 namespace DEFAULT {
-SparseConvKernel sparse_conv_kernel(int64_t block);
+SparseConvKernel sparse_conv_kernel(int64_t block, bool of_ones);
 }  // namespace DEFAULT
 
 }  // namespace tessera::ops

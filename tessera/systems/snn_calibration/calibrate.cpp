@@ -13,10 +13,11 @@
 namespace tessera::snn_calibration {
 namespace {
 
-/// The quantile by linear interpolation at p·(n − 1), without a limit to n.
+/// The quantile by linear interpolation at p·(n − 1), a product in the values' type, without a
+/// limit to n.
 at::Tensor interpolated_quantile(const at::Tensor& values, double p) {
   const at::Tensor flat = values.flatten();
-  const double position = p * static_cast<double>(flat.numel() - 1);
+  const double position = at::scalar_tensor(p, flat.options()).mul(flat.numel() - 1).item<double>();
   const auto below = static_cast<int64_t>(std::floor(position));
   const int64_t above = std::min(below + 1, flat.numel() - 1);
   const at::Tensor low = std::get<0>(flat.kthvalue(below + 1));
@@ -40,7 +41,7 @@ void sweep(const SpikingNetwork& it, const at::Tensor& images, const Correct& co
   const at::NoGradGuard no_grad;
   const int64_t steps = it.conversion.time_steps;
   const Sources sources(it);
-  const at::Tensor x = images.contiguous(at::MemoryFormat::ChannelsLast);
+  const at::Tensor x = laid_out(images);
   const Train image{x, /*is_constant=*/true};
   std::vector<at::Tensor> ann(it.network.layers.size());
   std::vector<Train> trains(ann.size());
@@ -63,8 +64,7 @@ void sweep(const SpikingNetwork& it, const at::Tensor& images, const Correct& co
                       .current = inputs.front()};
       if (neuron->is_residual()) passing.residual = train_of(sources.of(neuron->sum)[1]);
       correct(passing);
-      trains[i] =
-          scan(it, *neuron, passing.current, /*sums=*/false, /*keeps_membranes=*/false).spikes;
+      trains[i] = scan(it, *neuron, passing.current).spikes;
     } else {
       trains[i] = apply_over_time(layer, nn::tensors_of(layer, it.weights), inputs, steps);
     }
@@ -77,7 +77,7 @@ void sweep(const SpikingNetwork& it, const at::Tensor& images, const Correct& co
 
 /// S: the neuron's output, averaged over time.
 at::Tensor spiking_mean(const SpikingNetwork& it, const Passing& passing) {
-  const Scan sum = scan(it, passing.neuron, passing.current, /*sums=*/true, false);
+  const Scan sum = scan(it, passing.neuron, passing.current, {.sums = true});
   return sum.spikes.values / static_cast<double>(it.conversion.time_steps);
 }
 
@@ -119,7 +119,7 @@ void search_thresholds(SpikingNetwork& it, std::span<const at::Tensor> batches,
   const size_t count = std::min(batches.size(), static_cast<size_t>(rule.batches));
   for (const at::Tensor& batch : batches.first(count)) {
     check_images(it, batch);
-    const at::Tensor x = batch.contiguous(at::MemoryFormat::ChannelsLast);
+    const at::Tensor x = laid_out(batch);
     schedule.run(x, [&](size_t i, std::span<const at::Tensor> inputs) {
       const nn::Layer& layer = it.network.layers[i];
       at::Tensor out = nn::apply(layer, nn::tensors_of(layer, it.ann), inputs, nn::Mode::kEvaluate);
@@ -188,7 +188,7 @@ std::vector<WeightFit> calibrate_weights(SpikingNetwork& it, const at::Tensor& i
     const nn::Layer& layer = it.network.layers[neuron.source];
     const bool is_residual = neuron.is_residual();
     const at::Tensor* threshold = it.thresholds.find(neuron.name);
-    if (!threshold) scan(it, neuron, passing.current, true, false);  // complains
+    if (!threshold) scan(it, neuron, passing.current);  // complains
     nn::Reconstructed fit = nn::reconstruct(
         layer, nn::tensors_of(layer, it.weights),
         {.input = mean_over_time(passing.input, steps),

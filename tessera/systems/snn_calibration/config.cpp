@@ -45,6 +45,18 @@ std::pair<int64_t, int64_t> stem_of(const Json& stem) {
   return {stem[0].get<int64_t>(), stem[1].get<int64_t>()};
 }
 
+/// (rows, columns) of an image.
+std::pair<int64_t, int64_t> size_of(const Json& size) {
+  const auto is_side = [](const Json& side) {
+    return side.is_number_integer() && side.get<int64_t>() >= 1;
+  };
+  if (is_side(size)) return {size.get<int64_t>(), size.get<int64_t>()};
+  if (!size.is_array() || size.size() != 2 || !is_side(size[0]) || !is_side(size[1])) {
+    refuse("image_size is a side of at least 1 pixel, or [rows, columns]", size.dump(), "T-SNN-18");
+  }
+  return {size[0].get<int64_t>(), size[1].get<int64_t>()};
+}
+
 std::vector<nn::MobileNetOptions::Unit> units_of(const Json& plan) {
   std::vector<nn::MobileNetOptions::Unit> units;
   for (const Json& unit : plan.is_array() ? plan : Json::array()) {
@@ -90,10 +102,9 @@ void SnnConfig::fields(FieldList& list) {
        {.help = "the source network", .one_of = kArchitectures, .authors_name = "--arch"});
   list("in_channels", in_channels, {.help = "channels of an image", .min = 1});
   list("image_size", image_size,
-       {.help = "rows and columns of an image (vgg: where it is not given, what leaves the "
-                "classifier 512 inputs, as the authors' always has)",
-        .unit = "pixels",
-        .min = 1});
+       {.help = "sides of an image, or [rows, columns] (vgg: where it is not given, what leaves "
+                "the classifier 512 inputs, as the authors' always has)",
+        .unit = "pixels"});
   list("num_classes", num_classes,
        {.help = "classes", .min = 1, .authors_name = "num_class, num_classes"});
   list("conv_plan", conv_plan,
@@ -185,7 +196,8 @@ Json SnnConfig::told(const Json& given, const TensorMap& inputs, const TensorMap
   for (const char* name : {"x", "x_0", "calib"}) {
     const at::Tensor* images = inputs.find(name);
     if (given.contains("image_size") || !images || images->dim() < 4) continue;
-    if (images->size(-1) == images->size(-2)) told["image_size"] = images->size(-1);
+    const int64_t rows = images->size(-2), columns = images->size(-1);
+    told["image_size"] = rows == columns ? Json(rows) : Json{rows, columns};
   }
   const at::Tensor* stem = weights.find("model.0.0.weight");
   if (stem && stem->dim() == 4 && !given.contains("stem_width")) {
@@ -197,6 +209,7 @@ Json SnnConfig::told(const Json& given, const TensorMap& inputs, const TensorMap
 void SnnConfig::validate() const {
   plan_of(conv_plan);
   stem_of(stem_width);
+  size_of(image_size);
   units_of(dw_plan);
   const bool is_residual = arch == "resnet" || arch == "resnet_deep_stem";
   const size_t stages = stage_widths.size();
@@ -257,8 +270,8 @@ WeightCalibration SnnConfig::weight_calibration() const {
 }
 
 nn::Network network(const SnnConfig& config) {
-  const nn::Shape input{
-      .channels = config.in_channels, .height = config.image_size, .width = config.image_size};
+  const auto [rows, columns] = size_of(config.image_size);
+  const nn::Shape input{.channels = config.in_channels, .height = rows, .width = columns};
   if (config.arch == "vgg") {
     return nn::vgg({.input = input,
                     .num_classes = config.num_classes,

@@ -24,7 +24,7 @@ struct WeightCalibration {
 struct SnnConfig : Config, ToldByTensors {
   std::string arch = "vgg";
   int64_t in_channels = 3;
-  int64_t image_size = 32;
+  Json image_size = 32;
   int64_t num_classes = 10;
   Json conv_plan = {64,  64,  "M", 128, 128, "M", 256, 256, 256,
                     "M", 512, 512, 512, "M", 512, 512, 512, "M"};
@@ -56,7 +56,7 @@ struct SnnConfig : Config, ToldByTensors {
   void fields(FieldList& list) override;
   void choose_defaults(const Json& given) override;
   void validate() const override;
-  /// image_size by square images `x`, `x_0` or `calib`; MobileNet's stem_width by its first kernel.
+  /// image_size by the images `x`, `x_0` or `calib`; MobileNet's stem_width by its first kernel.
   Json told(const Json& given, const TensorMap& inputs, const TensorMap& weights) const override;
 
   /// weight_calib with its defaults. Throws InvalidArgument on unknown keys and bad values.

@@ -127,6 +127,25 @@ int64_t groups_of(const at::Tensor& weight, const at::Tensor& x) {
   return x.size(2) / weight.size(1);
 }
 
+/// Stride and padding of the convolution where the configuration leaves them out: torch's, or what
+/// leaves the size that the potential or the residual has.
+std::pair<int64_t, int64_t> window_of(const at::Tensor& weight, const TensorMap& inputs,
+                                      int64_t dilation) {
+  const at::Tensor& x = inputs.at("current_input");
+  const at::Tensor* out = inputs.find("residual");
+  if (!out) out = inputs.find("potential_init");
+  if (weight.dim() != 4 || x.dim() != 5 || !out || out->dim() < 4) return {1, 0};
+  for (int64_t stride = 1; stride <= x.size(-1); ++stride) {
+    for (int64_t padding = 0; padding < weight.size(-1); ++padding) {
+      const auto extent = [&](int64_t axis) {
+        return (x.size(axis) + 2 * padding - dilation * (weight.size(axis) - 1) - 1) / stride + 1;
+      };
+      if (extent(-1) == out->size(-1) && extent(-2) == out->size(-2)) return {stride, padding};
+    }
+  }
+  return {1, 0};
+}
+
 TensorMap if_neuron(const Json& config, const TensorMap& inputs) {
   constexpr const char* kName = "if_neuron";
   const at::Tensor& x = inputs.at("current_input");
@@ -134,12 +153,14 @@ TensorMap if_neuron(const Json& config, const TensorMap& inputs) {
   const bool is_linear = weight.dim() == 2;
   const auto steps = argument<int64_t>(config, "time_steps", kName, x.size(0));
   if (steps < 1) refuse_argument(kName, "time_steps is at least 1", std::to_string(steps));
+  const auto dilation = argument<int64_t>(config, "dilation", kName, 1);
+  const auto [stride, padding] = window_of(weight, inputs, dilation);
   const nn::Layer layer{.name = "layer",
                         .kind = is_linear ? nn::LayerKind::kLinear : nn::LayerKind::kConv,
                         .out_channels = weight.size(0),
-                        .stride = argument<int64_t>(config, "stride", kName, 1),
-                        .padding = argument<int64_t>(config, "padding", kName, 0),
-                        .dilation = argument<int64_t>(config, "dilation", kName, 1),
+                        .stride = argument<int64_t>(config, "stride", kName, stride),
+                        .padding = argument<int64_t>(config, "padding", kName, padding),
+                        .dilation = dilation,
                         .groups = argument<int64_t>(config, "groups", kName, groups_of(weight, x))};
   const std::vector<at::Tensor> in{x.flatten(0, 1)};
   const at::Tensor z = nn::apply(layer, {.weight = weight, .bias = inputs.get("weight/bias")}, in,

@@ -9,6 +9,7 @@
 #include "tessera/nn/convnet/presets.h"
 #include "tessera/systems/snn_calibration/layer_by_layer.h"
 #include "tessera/systems/snn_calibration/model.h"
+#include "tessera/systems/snn_calibration/procedures.h"
 #include "tessera/systems/snn_calibration/tasks.h"
 
 // The mathematics of conversion and calibration, and every message of this folder.
@@ -107,9 +108,20 @@ TEST(SnnNetworks, tensors_tell_what_a_case_leaves_out) {
   EXPECT_EQ(config.told(Json::object(), inputs, weights),
             (Json{{"image_size", 24}, {"stem_width", 8}}));
   EXPECT_EQ(config.told({{"image_size", 16}, {"stem_width", 4}}, inputs, weights), Json::object());
-  EXPECT_EQ(config.told(Json::object(), {{"x", at::zeros({2, 3, 24, 12})}}, {}), Json::object());
+  EXPECT_EQ(config.told(Json::object(), {{"x", at::zeros({2, 3, 24, 12})}}, {}),
+            (Json{{"image_size", {24, 12}}}));
   const auto narrow = network(SnnConfig::of({{"arch", "mobilenet_v1"}, {"stem_width", 8}}));
   EXPECT_EQ(narrow.layers.front().out_channels, 8);
+}
+
+TEST(SnnNetworks, images_have_two_sides) {
+  const SnnConfig config = small("vgg", {{"image_size", {12, 9}}});
+  EXPECT_EQ(nn::infer_shapes(network(config)).back().in.channels, 6 * 6 * 4);
+  const SpikingNetwork it = convert(drawn(network(config)), {});
+  EXPECT_EQ(ann_logits(it, images(2).narrow(3, 0, 9)).sizes(), (at::IntArrayRef{2, 5}));
+  for (const Json& size : {Json(0), Json{12}, Json{12, 0}, Json("12")}) {
+    EXPECT_EQ(id_of([&] { small("vgg", {{"image_size", size}}); }), "T-SNN-18") << size;
+  }
 }
 
 TEST(SnnNetworks, convolutions_without_batch_norm_have_the_biases_of_the_authors) {
@@ -120,6 +132,16 @@ TEST(SnnNetworks, convolutions_without_batch_norm_have_the_biases_of_the_authors
       EXPECT_EQ(layer.has_bias, has_bias) << layer.name;
     }
   }
+}
+
+TEST(SnnNetworks, in_double_sums_have_the_order_of_plain_torch) {
+  // Bit for bit: at a maximum threshold the last bit decides whether a neuron fires.
+  const nn::Network vgg = network(small("vgg", {{"use_batch_norm", false}}));
+  const nn::WeightedNetwork source = drawn(nn::without_dropout(vgg));
+  const at::Tensor x = images(3);
+  EXPECT_TRUE(at::equal(ann_logits(convert(source, {}), x),
+                        nn::evaluate(source.network, source.weights, x)));
+  EXPECT_TRUE(convert(source, {}).ann.at("features.0.weight").is_contiguous());
 }
 
 TEST(SnnNetworks, layer_major_simulation_equals_the_step_loop) {
@@ -137,6 +159,41 @@ TEST(SnnNetworks, layer_major_simulation_equals_the_step_loop) {
         EXPECT_TRUE(at::allclose(run.spikes.at(neuron.name).sum(0), sums.at(neuron.name), 1e-12))
             << neuron.name;
       }
+    }
+  }
+}
+
+TEST(SnnNetworks, spikes_in_bytes_are_those_of_the_step_loop_in_float_too) {
+  // Sparse and dense convolutions, pools of bytes, shortcuts of both kinds, linear layers.
+  for (const char* arch : kArchitectures) {
+    for (const bool channel_wise : {false, true}) {
+      SnnConfig config = small(arch, {{"channel_wise", channel_wise},
+                                      {"conv_plan", {16, "M", 32, 16}},
+                                      {"stage_widths", {16, 32}}});
+      if (std::string_view(arch).starts_with("resnet_deep")) config.stem_width = {16, 16};
+      nn::WeightedNetwork source = drawn(network(config));
+      const auto simulated = [&](at::ScalarType dtype, auto function) {
+        nn::WeightedNetwork cast{source.network, {}};
+        for (const auto& [name, tensor] : source.weights) {
+          cast.weights.set(name, tensor.to(dtype));
+        }
+        SpikingNetwork it = convert(cast, conversion_of(config));
+        const std::vector<at::Tensor> batches{images(4).to(dtype)};
+        search_thresholds(it, batches, threshold_rule_of(config));
+        return function(it, images(3, 3, 12, 4).to(dtype));
+      };
+      const auto layers = [](const SpikingNetwork& it, const at::Tensor& x) {
+        return simulate(it, x).logits;
+      };
+      const auto steps = [](const SpikingNetwork& it, const at::Tensor& x) {
+        return simulate_step_by_step(it, x);
+      };
+      EXPECT_TRUE(
+          at::allclose(simulated(at::kFloat, layers), simulated(at::kFloat, steps), 1e-4, 1e-4))
+          << arch << channel_wise;
+      EXPECT_TRUE(
+          at::allclose(simulated(at::kDouble, layers), simulated(at::kDouble, steps), 1e-12, 1e-12))
+          << arch << channel_wise;
     }
   }
 }
@@ -307,6 +364,32 @@ TEST(SnnThresholds, combine_over_batches) {
       threshold_of(values, {.kind = ThresholdRule::Kind::kPercentile, .percentile = 0.25}, 8)
           .item<double>(),
       2.5);
+}
+
+TEST(SnnThresholds, a_quantile_of_floats_is_at_a_place_in_floats) {
+  // 0.9 · 1000001 in float is 900000.875, in double 900000.9; there the values step from 0 to 1.
+  const at::Tensor values = at::arange(1000002).gt(900000).to(at::kFloat);
+  const ThresholdRule rule{.kind = ThresholdRule::Kind::kPercentile, .percentile = 0.9};
+  EXPECT_EQ(threshold_of(values, rule, 8).item<double>(), 0.875);
+  EXPECT_NEAR(threshold_of(values.to(at::kDouble), rule, 8).item<double>(), 0.9, 1e-9);
+}
+
+TEST(SnnProcedures, a_convolution_s_window_follows_from_the_potential) {
+  const auto run = [](const Json& config, const TensorMap& inputs) {
+    for (const Procedure& procedure : procedures()) {
+      if (procedure.name == "if_neuron") return procedure.run(config, inputs);
+    }
+    return TensorMap();
+  };
+  TensorMap inputs{{"current_input", images(6, 3, 7).view({3, 2, 3, 7, 7})},
+                   {"weight/weight", at::rand({5, 3, 3, 3}, at::kDouble)},
+                   {"threshold", at::scalar_tensor(1.0, at::kDouble)}};
+  const auto side = [&] { return run({{"time_steps", 3}}, inputs).at("spike").size(-1); };
+  EXPECT_EQ(side(), 5);
+  for (const int64_t expected : {7, 5, 4, 3}) {  // a padding of 1, none; with a stride of 2 as well
+    inputs.set("potential_init", at::zeros({1, 5, expected, expected}, at::kDouble));
+    EXPECT_EQ(side(), expected);
+  }
 }
 
 TEST(SnnNames, of_a_converted_network_are_read) {

@@ -115,10 +115,7 @@ SpikingNetwork convert(const nn::WeightedNetwork& source, const Conversion& conv
     plain.weights.set(layer.name + ".bias", at::zeros({weight.size(0)}, weight.options()));
   }
   for (const nn::WeightSpec& spec : nn::weight_specs(it.network)) {
-    const at::Tensor tensor = plain.weights.at(spec.name).detach();
-    // Maps lie channels last, and so do kernels.
-    it.ann.set(spec.name,
-               tensor.dim() == 4 ? tensor.contiguous(at::MemoryFormat::ChannelsLast) : tensor);
+    it.ann.set(spec.name, laid_out(plain.weights.at(spec.name).detach()));
   }
   it.weights = it.ann;
   return it;
@@ -136,10 +133,13 @@ at::Tensor ann_logits(const SpikingNetwork& it, const at::Tensor& x) {
 Simulator::Simulator(SpikingNetwork it) : it_(std::move(it)), packed_(it_.network.layers.size()) {}
 
 /// The convolution that skips zeros, where it is the faster one; else undefined.
-at::Tensor Simulator::conv_of_spikes(size_t index, const at::Tensor& spikes) {
+at::Tensor Simulator::conv_of_spikes(size_t index, const Train& train) {
   const nn::Layer& layer = it_.network.layers[index];
+  const nn::LayerTensors tensors = nn::tensors_of(layer, it_.weights);
+  const at::Tensor& spikes = train.values;
   const bool fits = layer.kind == nn::LayerKind::kConv && layer.groups == 1 &&
-                    layer.dilation == 1 && spikes.is_cpu() && spikes.scalar_type() == at::kFloat;
+                    layer.dilation == 1 && spikes.is_cpu() &&
+                    tensors.weight.scalar_type() == at::kFloat;
   if (!fits) return {};
   // Every fourth sample tells how dense all are.
   constexpr int64_t kSampled = 4;
@@ -147,8 +147,13 @@ at::Tensor Simulator::conv_of_spikes(size_t index, const at::Tensor& spikes) {
       ops::kSparseConvMaxDensity) {
     return {};
   }
-  const nn::LayerTensors tensors = nn::tensors_of(layer, it_.weights);
-  if (!packed_[index].defined()) packed_[index] = ops::pack_sparse_kernel(tensors.weight);
+  if (!packed_[index].defined()) {
+    packed_[index] = ops::pack_sparse_kernel(tensors.weight);
+    // What a spike stands for goes into the kernel, (O/b, kh, kw, C, b).
+    if (packed_[index].defined() && train.scale.defined()) {
+      packed_[index].mul_(train.scale.view({-1, 1}));
+    }
+  }
   if (!packed_[index].defined()) return {};
   return ops::sparse_conv2d(spikes, packed_[index], tensors.bias, layer.stride, layer.padding);
 }
@@ -165,11 +170,13 @@ SpikingRun Simulator::run(const at::Tensor& x, const Watch& watch) {
   const Sources sources(it);
   const bool sums = !watch.step_logits && !watch.firing_rates && !watch.traces;
   const size_t summed_from = sums ? summable_from(it, sources) : Neuron::npos;
-  const Train image{x.contiguous(at::MemoryFormat::ChannelsLast), /*is_constant=*/true};
+  const Train image{laid_out(x), /*is_constant=*/true};
 
   SpikingRun run;
   std::vector<Train> trains(it.network.layers.size());
   std::vector<Train> inputs;
+  std::vector<bool> is_joined(trains.size());  // a sum that its neuron makes as it scans
+  const bool marks = x.is_cpu();
   for (size_t i = 0; i < trains.size(); ++i) {
     const nn::Layer& layer = it.network.layers[i];
     inputs.clear();
@@ -183,7 +190,14 @@ SpikingRun Simulator::run(const at::Tensor& x, const Watch& watch) {
           at::scalar_tensor(sees_image ? 1.0 : share_of_non_zero(inputs[0].values), at::kDouble));
     }
     if (const Neuron* neuron = sources.neuron_at(i)) {
-      Scan result = scan(it, *neuron, inputs.front(), i == summed_from, watch.traces);
+      ScanOptions how{.sums = i == summed_from,
+                      .keeps_membranes = watch.traces,
+                      .marks = marks && i != summed_from};
+      if (neuron->is_residual() && is_joined[neuron->sum]) {
+        inputs.front() = trains[sources.of(neuron->sum)[0]];
+        how.residual = trains[sources.of(neuron->sum)[1]];
+      }
+      Scan result = scan(it, *neuron, inputs.front(), how);
       trains[i] = result.spikes;
       if (watch.firing_rates) {
         run.firing_rates.set(
@@ -193,9 +207,12 @@ SpikingRun Simulator::run(const at::Tensor& x, const Watch& watch) {
         const auto by_step = [&](const at::Tensor& all) {
           return all.contiguous().unflatten(0, {steps, samples});
         };
-        run.spikes.set(neuron->name, by_step(trains[i].values));
+        run.spikes.set(neuron->name, by_step(trains[i].numbers()));
         run.membranes.set(neuron->name, by_step(result.membranes));
       }
+    } else if (sources.is_sum_of_neuron(i) && !inputs[0].is_constant && !inputs[1].is_constant &&
+               !inputs[0].scale.defined()) {
+      is_joined[i] = true;
     } else {
       nn::LayerTensors tensors = nn::tensors_of(layer, it.weights);
       const bool is_summed = summed_from != Neuron::npos && i > summed_from;
@@ -204,14 +221,14 @@ SpikingRun Simulator::run(const at::Tensor& x, const Watch& watch) {
       }
       at::Tensor sparse;
       if (!is_summed && !inputs.front().is_constant) {
-        sparse = conv_of_spikes(i, inputs.front().values);
+        sparse = conv_of_spikes(i, inputs.front());
       }
       trains[i] = sparse.defined() ? Train{sparse}
                                    : apply_over_time(layer, tensors, inputs, is_summed ? 1 : steps);
     }
     for (const size_t done : sources.done_after(i)) trains[done] = {};
   }
-  const at::Tensor& out = trains.back().values;
+  const at::Tensor out = trains.back().numbers();
   if (summed_from != Neuron::npos) {
     run.logits = out;
     return run;

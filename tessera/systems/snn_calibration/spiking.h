@@ -65,9 +65,12 @@ struct SpikingRun {
   TensorMap spikes, membranes;  ///< by neuron: (T, N, …)
 };
 
+struct Train;  // walk.h
+
 /// Runs a spiking network. Layer after layer: the steps of one layer depend on its own inputs
 /// alone, so that each is one convolution of T·N maps and one scan; the first layer's convolution
-/// is made once. Convolutions of mostly silent maps skip the zeros (float, CPU).
+/// is made once. Spikes lie in memory as bytes. Convolutions of mostly silent maps skip the zeros
+/// (float, CPU).
 class Simulator {
  public:
   explicit Simulator(SpikingNetwork it);
@@ -79,7 +82,7 @@ class Simulator {
   const SpikingNetwork& spiking() const { return it_; }
 
  private:
-  at::Tensor conv_of_spikes(size_t layer, const at::Tensor& spikes);
+  at::Tensor conv_of_spikes(size_t layer, const Train& spikes);
 
   SpikingNetwork it_;
   std::vector<at::Tensor> packed_;  ///< kernels that sparse inputs meet, by layer, when needed

@@ -16,10 +16,33 @@ at::Tensor repeated(const at::Tensor& values, int64_t steps) {
   return values.repeat(times);
 }
 
+/// Average pools of 2×2 spikes: counted in bytes, then one pass.
+at::Tensor pooled(const Train& spikes) {
+  const at::Tensor bytes = spikes.values.view(at::kByte);
+  const int64_t rows = bytes.size(2) / 2 * 2, columns = bytes.size(3) / 2 * 2;
+  const auto corner = [&](int64_t y, int64_t x) {
+    return bytes.slice(2, y, rows, 2).slice(3, x, columns, 2);
+  };
+  at::Tensor count = corner(0, 0) + corner(0, 1);
+  count.add_(corner(1, 0)).add_(corner(1, 1));
+  return count * (spikes.scale / 4);
+}
+
+bool pools_marks(const nn::Layer& layer, const Train& input) {
+  return layer.kind == nn::LayerKind::kAvgPool && input.scale.defined() && layer.kernel == 2 &&
+         layer.stride == 2 && layer.padding == 0;
+}
+
 }  // namespace
 
+at::Tensor Train::numbers() const {
+  return scale.defined() ? at::where(values, scale, at::Scalar(0)) : values;
+}
+
 Sources::Sources(const SpikingNetwork& it)
-    : done_(it.network.layers.size()), neuron_at_(it.network.layers.size(), nullptr) {
+    : done_(it.network.layers.size()),
+      neuron_at_(it.network.layers.size(), nullptr),
+      is_sum_of_neuron_(it.network.layers.size()) {
   std::vector<size_t> last(it.network.layers.size());
   for (size_t i = 0; i < last.size(); ++i) {
     last[i] = i;
@@ -31,6 +54,11 @@ Sources::Sources(const SpikingNetwork& it)
   }
   for (const Neuron& neuron : it.neurons) {
     neuron_at_[neuron.activation] = &neuron;
+    if (neuron.is_residual()) {
+      const std::string& sum = it.network.layers[neuron.sum].name;
+      is_sum_of_neuron_[neuron.sum] =
+          sources_[neuron.sum].size() == 2 && nn::consumers(it.network, sum).size() == 1;
+    }
     // What drives a neuron is looked at again when the neuron is calibrated.
     for (const size_t layer : {neuron.source, neuron.sum}) {
       if (layer == Neuron::npos) continue;
@@ -47,18 +75,23 @@ Sources::Sources(const SpikingNetwork& it)
 
 Train apply_over_time(const nn::Layer& layer, const nn::LayerTensors& tensors,
                       std::span<const Train> inputs, int64_t steps) {
+  if (pools_marks(layer, inputs.front())) return {pooled(inputs.front())};
+  if (const Train& input = inputs.front();
+      layer.kind == nn::LayerKind::kFlatten && input.scale.defined() && input.scale.numel() == 1) {
+    return {input.values.flatten(1), false, input.scale};
+  }
   std::vector<at::Tensor> values;
   bool is_constant = true;
   for (const Train& input : inputs) is_constant &= input.is_constant;
   for (const Train& input : inputs) {
     values.push_back(input.is_constant && !is_constant ? repeated(input.values, steps)
-                                                       : input.values);
+                                                       : input.numbers());
   }
   return {nn::apply(layer, tensors, values, nn::Mode::kEvaluate), is_constant};
 }
 
-Scan scan(const SpikingNetwork& it, const Neuron& neuron, const Train& current, bool sums,
-          bool keeps_membranes) {
+Scan scan(const SpikingNetwork& it, const Neuron& neuron, const Train& current,
+          const ScanOptions& options) {
   const at::Tensor* threshold = it.thresholds.find(neuron.name);
   if (!threshold) {
     refuse("every neuron has a threshold before it spikes", "none for \"" + neuron.name + "\"",
@@ -80,14 +113,27 @@ Scan scan(const SpikingNetwork& it, const Neuron& neuron, const Train& current, 
                      {.steps = it.conversion.time_steps,
                       .shift_steps = it.conversion.shift ? it.conversion.time_steps : 0,
                       .is_constant = current.is_constant,
-                      .sums = sums,
-                      .keeps_membranes = keeps_membranes});
-  return {.spikes = {result.spikes}, .membranes = result.membranes};
+                      .sums = options.sums,
+                      .keeps_membranes = options.keeps_membranes,
+                      .marks = options.marks},
+                     {.values = options.residual.values, .scale = options.residual.scale});
+  return {.spikes = {result.spikes, false, options.marks ? *threshold : at::Tensor()},
+          .membranes = result.membranes};
+}
+
+at::Tensor laid_out(const at::Tensor& tensor) {
+  const bool is_map = tensor.dim() == 4 && tensor.scalar_type() != at::kDouble;
+  return tensor.contiguous(is_map ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
 }
 
 at::Tensor mean_over_time(const Train& train, int64_t steps) {
-  if (train.is_constant) return train.values;
   const at::Tensor& all = train.values;
+  if (train.is_constant) {
+    // Step after step as the others: a maximum threshold stands on the last bit of what it meets.
+    at::Tensor sum = all.clone();
+    for (int64_t t = 1; t < steps; ++t) sum += all;
+    return sum.div_(static_cast<double>(steps));
+  }
   const int64_t samples = all.size(0) / steps;
   at::Tensor sum = all.narrow(0, 0, samples).clone();
   for (int64_t t = 1; t < steps; ++t) sum += all.narrow(0, t * samples, samples);

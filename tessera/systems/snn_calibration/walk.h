@@ -11,9 +11,13 @@
 namespace tessera::snn_calibration {
 
 /// What a layer puts out over time: (T·N, …), time first, or (N, …) where every step is the same.
+/// Spikes may be bools, a byte each, with the threshold as their scale.
 struct Train {
   at::Tensor values;
   bool is_constant = false;
+  at::Tensor scale;  ///< of bools: [] or [1, C, 1, 1]
+
+  at::Tensor numbers() const;  ///< values, or scale where they are true
 };
 
 /// Who reads what, and when it is read for the last time.
@@ -27,10 +31,13 @@ class Sources {
   std::span<const size_t> done_after(size_t layer) const { return done_[layer]; }
   /// The neuron at an activation, or null.
   const Neuron* neuron_at(size_t layer) const { return neuron_at_[layer]; }
+  /// Whether the layer adds two values for a neuron alone.
+  bool is_sum_of_neuron(size_t layer) const { return is_sum_of_neuron_[layer]; }
 
  private:
   std::vector<std::vector<size_t>> sources_, done_;
   std::vector<const Neuron*> neuron_at_;
+  std::vector<bool> is_sum_of_neuron_;
 };
 
 /// One layer that is not a neuron, at all steps.
@@ -42,8 +49,17 @@ struct Scan {
   Train spikes;
   at::Tensor membranes;
 };
-Scan scan(const SpikingNetwork& it, const Neuron& neuron, const Train& current, bool sums,
-          bool keeps_membranes);
+struct ScanOptions {
+  bool sums = false, keeps_membranes = false;
+  bool marks = false;   ///< spikes as bools
+  Train residual = {};  ///< added to the current, which is not constant; no values: none
+};
+Scan scan(const SpikingNetwork& it, const Neuron& neuron, const Train& current,
+          const ScanOptions& options = {});
+
+/// In the order of memory in which layers read maps and kernels: channels last. In double as they
+/// come, so that sums have the order, and spikes at a threshold the last bit, of plain torch.
+at::Tensor laid_out(const at::Tensor& tensor);
 
 /// Mean over the steps.
 at::Tensor mean_over_time(const Train& train, int64_t steps);

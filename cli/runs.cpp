@@ -1,15 +1,27 @@
 #include "tessera/train/run_store.h"
 
+#include <filesystem>
+
 #include "cli/output.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
+#include "tessera/core/error.h"
 #include "tessera/train/observer.h"
 
 namespace tessera::cli {
 namespace {
 
+/// Looking into a store that is not there makes none.
 train::RunStore open_store(const Arguments& arguments) {
-  return train::RunStore(arguments.get("store", train::default_run_store()));
+  const std::string path = arguments.get("store", train::default_run_store());
+  if (arguments.has("store") && !std::filesystem::exists(path)) {
+    fail<Io>({.where = "runs",
+              .rule = "--store names a store that is there",
+              .got = path + ", which is not",
+              .next = "`tessera train RECIPE --store " + path + "` makes one.",
+              .id = "T-STORE-04"});
+  }
+  return train::RunStore(path);
 }
 
 Json to_json(const train::RunRecord& run) {

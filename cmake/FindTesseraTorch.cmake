@@ -39,18 +39,41 @@ endif()
 add_library(tessera::torch INTERFACE IMPORTED GLOBAL)
 target_include_directories(tessera::torch SYSTEM INTERFACE
   "${TESSERA_TORCH_ROOT}/include" "${TESSERA_TORCH_ROOT}/include/torch/csrc/api/include")
-# Wheels up to 2.6 used the old string ABI; every supported one uses the new.
-foreach(lib torch torch_cpu c10)
-  find_library(TESSERA_LIB_${lib} ${lib} PATHS "${TESSERA_TORCH_ROOT}/lib" NO_DEFAULT_PATH REQUIRED)
-  target_link_libraries(tessera::torch INTERFACE "${TESSERA_LIB_${lib}}")
+# What a library needs and the loader does not find.
+function(tessera_missing_libraries library result)
+  execute_process(COMMAND ldd "${library}" OUTPUT_VARIABLE needs ERROR_QUIET)
+  string(REGEX MATCHALL "[^ \t\n]+ => not found" missing "${needs}")
+  list(TRANSFORM missing REPLACE " => not found" "")
+  string(JOIN ", " missing ${missing})
+  set(${result} "${missing}" PARENT_SCOPE)
+endfunction()
+
+# Wheels up to 2.6 used the old string ABI; every supported one uses the new. libtorch.so itself is empty.
+foreach(lib torch_cpu c10)
+  if(NOT EXISTS "${TESSERA_TORCH_ROOT}/lib/lib${lib}.so")
+    message(FATAL_ERROR "TESSERA_TORCH_ROOT is the folder of a torch package, but ${TESSERA_TORCH_ROOT} has no "
+                        "lib/lib${lib}.so.")
+  endif()
+  target_link_libraries(tessera::torch INTERFACE "${TESSERA_TORCH_ROOT}/lib/lib${lib}.so")
 endforeach()
+tessera_missing_libraries("${TESSERA_TORCH_ROOT}/lib/libtorch_cpu.so" missing)
+if(missing)
+  string(REGEX REPLACE "\\+.*" "" version "${TESSERA_TORCH_VERSION}")
+  message(FATAL_ERROR "The torch in ${TESSERA_TORCH_ROOT} does not load: it needs ${missing}. Install it with "
+                      "its dependencies: pip install torch==${version}")
+endif()
 set(TESSERA_TORCH_HAS_CUDA OFF)
 if(EXISTS "${TESSERA_TORCH_ROOT}/lib/libtorch_cuda.so")
-  set(TESSERA_TORCH_HAS_CUDA ON)
-  # --no-as-needed: nothing refers to libtorch_cuda by symbol; its registrations are what is wanted.
-  target_link_libraries(tessera::torch INTERFACE
-    "-Wl,--no-as-needed" "${TESSERA_TORCH_ROOT}/lib/libtorch_cuda.so"
-    "${TESSERA_TORCH_ROOT}/lib/libc10_cuda.so" "-Wl,--as-needed")
+  tessera_missing_libraries("${TESSERA_TORCH_ROOT}/lib/libtorch_cuda.so" missing)
+  if(missing)
+    message(STATUS "Without torch's CUDA part, which needs ${missing}")
+  else()
+    set(TESSERA_TORCH_HAS_CUDA ON)
+    # --no-as-needed: nothing refers to libtorch_cuda by symbol; its registrations are what is wanted.
+    target_link_libraries(tessera::torch INTERFACE
+      "-Wl,--no-as-needed" "${TESSERA_TORCH_ROOT}/lib/libtorch_cuda.so"
+      "${TESSERA_TORCH_ROOT}/lib/libc10_cuda.so" "-Wl,--as-needed")
+  endif()
 endif()
 # The wheel's own OpenMP runtime: two of them in one process would each start a pool of threads.
 file(GLOB gomp "${TESSERA_TORCH_ROOT}/lib/libgomp*.so*")

@@ -54,10 +54,12 @@ Comparison compare(const std::string& name, const at::Tensor& ours, const at::Te
 }
 
 std::vector<Comparison> compare(const TensorMap& ours, const TensorMap& recorded, double rtol,
-                                double atol) {
+                                double atol, const std::map<std::string, double>& rtol_of) {
   std::vector<Comparison> results;
   for (const auto& [name, tensor] : recorded) {
-    results.push_back(compare(name, ours.get(name), tensor, rtol, atol));
+    const auto own = rtol_of.find(name);
+    results.push_back(
+        compare(name, ours.get(name), tensor, own == rtol_of.end() ? rtol : own->second, atol));
   }
   return results;
 }

@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,8 @@ Comparison compare(const std::string& name, const at::Tensor& ours, const at::Te
                    double rtol, double atol);
 
 /// One row for each tensor of `recorded`; one that `ours` lacks does not hold, one that `recorded`
-/// lacks is left out.
+/// lacks is left out. rtol_of: tensors with an rtol of their own.
 std::vector<Comparison> compare(const TensorMap& ours, const TensorMap& recorded, double rtol,
-                                double atol);
+                                double atol, const std::map<std::string, double>& rtol_of = {});
 
 }  // namespace tessera::cases

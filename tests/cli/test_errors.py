@@ -55,6 +55,12 @@ def test_a_folder_of_peers_that_is_not_there_is_refused(run):
     refused(run("bench", "egnn", "--peers", "nowhere", code=2), "nowhere")
 
 
+@pytest.mark.parametrize("words", [["list"], ["show", "1"], ["compare", "1", "2"]])
+def test_a_store_of_runs_that_is_not_there_is_not_made(run, tmp_path, words):
+    refused(run("runs", *words, "--store", "some/where.sqlite", code=5), "some/where.sqlite", "T-STORE-04")
+    assert not (tmp_path / "some").exists()
+
+
 def test_data_check_without_data_says_so(run):
     assert "No data set" in run("data", "check").stdout
 

@@ -11,7 +11,6 @@
 #include "tessera/nn/convnet/fused_conv.h"
 #include "tessera/nn/convnet/init.h"
 #include "tessera/ops/autocast.h"
-#include "tessera/ops/max_pool.h"
 
 namespace tessera::nn {
 namespace {
@@ -62,8 +61,8 @@ int64_t size_of(const Shape& shape) { return shape.channels * shape.height * sha
 ConvNet::ConvNet(Network network, torch::nn::Module& owner)
     : network_(std::move(network)),
       schedule_(network_),
-      has_fused_relu_(network_.layers.size(), false),
-      is_fused_relu_(network_.layers.size(), false) {
+      one_pass_(std::make_unique<OnePassConvs>(network_)),
+      is_ready_relu_(network_.layers.size(), false) {
   const TensorMap drawn = draw_weights(network_, Initialisation::kTorch);
   for (const Layer& layer : network_.layers) {
     tensors_.push_back(register_layer(owner, layer, drawn));
@@ -74,8 +73,7 @@ ConvNet::ConvNet(Network network, torch::nn::Module& owner)
     if (layer.kind != LayerKind::kConv || readers.size() != 1) continue;
     const Layer& reader = network_.layer(readers.front());
     if (reader.kind == LayerKind::kActivation && reader.activation == ops::Activation::kRelu) {
-      has_fused_relu_[i] = true;
-      is_fused_relu_[network_.find(reader.name)] = true;
+      is_ready_relu_[network_.find(reader.name)] = true;
     }
   }
   plan_inference();
@@ -112,34 +110,16 @@ at::Tensor ConvNet::forward(const at::Tensor& x, Mode mode) const {
   // Under autocast convolutions choose their dtype by themselves, which the fused ones do not.
   const bool is_inference = mode == Mode::kEvaluate && !at::GradMode::is_enabled();
   if (is_onednn && is_inference && !ops::is_autocast(x)) return infer(x);
+  if (mode == Mode::kTrain) one_pass_->forget();
   const at::Tensor maps = is_onednn ? x.contiguous(at::MemoryFormat::ChannelsLast) : x;
   return schedule_.run(maps, [&](size_t i, std::span<const at::Tensor> inputs) {
     // Nobody else reads the convolution's output, its own backward neither.
-    if (is_fused_relu_[i]) return at::Tensor(inputs.front()).relu_();
+    if (is_ready_relu_[i]) return at::Tensor(inputs.front()).relu_();
     return apply(network_.layers[i], tensors_[i], inputs, mode);
   });
 }
 
 at::Tensor ConvNet::infer(const at::Tensor& x) const {
-  std::vector<at::Tensor> packed(network_.layers.size());
-  bool is_repeated = false;
-  const auto function = [&](size_t i, std::span<const at::Tensor> inputs) {
-    const Layer& layer = network_.layers[i];
-    const at::Tensor& maps = inputs.front();
-    if (is_fused_relu_[i]) return maps;
-    if (has_fused_relu_[i]) {
-      LayerTensors tensors = tensors_[i];
-      if (is_repeated && !packed[i].defined()) {
-        packed[i] = packed_kernel(layer, tensors.weight, maps.sizes());
-      }
-      if (packed[i].defined()) tensors.weight = packed[i];
-      return conv_relu(layer, tensors, maps);
-    }
-    if (layer.kind == LayerKind::kMaxPool) {
-      return ops::max_pool(maps, layer.kernel, layer.stride, layer.padding);
-    }
-    return apply(layer, tensors_[i], inputs, Mode::kEvaluate);
-  };
   const auto laid = [](const at::Tensor& maps) {
     return maps.contiguous(at::MemoryFormat::ChannelsLast);
   };
@@ -147,13 +127,16 @@ at::Tensor ConvNet::infer(const at::Tensor& x) const {
   const int64_t most = std::max<int64_t>(
       std::max(kCacheBytes, kernel_bytes_) * at::get_num_threads() / map_bytes_, 1);
   const int64_t parts = (x.size(0) + most - 1) / most;
-  if (head_ == 0 || parts < 2) return schedule_.run(laid(x), function);
-  is_repeated = true;
+  const auto run = [&](const at::Tensor& maps, size_t begin, size_t end) {
+    OnePassConvs::Pass pass(*one_pass_, tensors_);
+    return schedule_.run(maps, std::ref(pass), begin, end);
+  };
+  if (head_ == 0 || parts < 2) return run(laid(x), 0, network_.layers.size());
   std::vector<at::Tensor> features;
   for (const at::Tensor& part : x.split((x.size(0) + parts - 1) / parts)) {
-    features.push_back(schedule_.run(laid(part), function, 0, head_));
+    features.push_back(run(laid(part), 0, head_));
   }
-  return schedule_.run(at::cat(features), function, head_, network_.layers.size());
+  return run(at::cat(features), head_, network_.layers.size());
 }
 
 std::shared_ptr<ConvNetModule> build(const Network& network, const TensorMap& weights) {

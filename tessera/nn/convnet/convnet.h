@@ -7,6 +7,7 @@
 
 #include "tessera/nn/convnet/evaluate.h"
 #include "tessera/nn/convnet/network.h"
+#include "tessera/nn/convnet/one_pass.h"
 
 namespace tessera::nn {
 
@@ -17,6 +18,8 @@ class ConvNet {
  public:
   /// Checks the network. `owner` must outlive the layers' use by name, not the tensors.
   ConvNet(Network network, torch::nn::Module& owner);
+  ConvNet(const ConvNet&) = delete;
+  ConvNet& operator=(const ConvNet&) = delete;
 
   const Network& network() const { return network_; }
   /// x: (B, C, H, W) of the network's input shape.  returns (B, features), or maps
@@ -37,8 +40,8 @@ class ConvNet {
   size_t head_ = 0;           ///< first layer that does not see maps any more; 0: all see them
   int64_t map_bytes_ = 0;     ///< of one image: the largest input and output of a layer, in float32
   int64_t kernel_bytes_ = 0;  ///< of all convolutions
-  std::vector<bool> has_fused_relu_;  ///< a conv whose only reader is a ReLU: one pass in inference
-  std::vector<bool> is_fused_relu_;   ///< that ReLU
+  std::unique_ptr<OnePassConvs> one_pass_;
+  std::vector<bool> is_ready_relu_;  ///< of a convolution that nobody else reads: in place
 };
 
 /// A network as a module of its own, for callers without a model around it.

@@ -11,11 +11,14 @@ namespace tessera::nn {
 /// back behind it.
 bool runs_onednn_conv(const at::Tensor& x);
 
-/// A kernel in the layout in which oneDNN reads it for maps of the sizes of x: for conv_relu on
-/// several such maps, which else lays it out each time.
+/// A kernel in the layout in which oneDNN reads it for maps of the sizes of x: for fused_conv,
+/// which else lays it out each time.
 at::Tensor packed_kernel(const Layer& layer, const at::Tensor& weight, at::IntArrayRef x_sizes);
 
-/// ReLU(conv(x)) in one pass, without gradients. Only where runs_onednn_conv(x).
-at::Tensor conv_relu(const Layer& layer, const LayerTensors& tensors, const at::Tensor& x);
+/// conv(x) + bias + other, with a ReLU behind it where there is one, in one pass and without
+/// gradients. weight: as it is or packed. bias, other: may be undefined; other has the output's
+/// shape. Only where runs_onednn_conv(x).
+at::Tensor fused_conv(const Layer& layer, const at::Tensor& x, const at::Tensor& weight,
+                      const at::Tensor& bias, const at::Tensor& other, bool has_relu);
 
 }  // namespace tessera::nn

@@ -17,6 +17,18 @@ bool has_weight_and_one_reader(const Network& network, const std::string& name) 
 
 }  // namespace
 
+LayerTensors with_norm(const LayerTensors& layer, const LayerTensors& norm, double eps) {
+  const at::ScalarType dtype = layer.weight.scalar_type();
+  const auto wide = [](const at::Tensor& tensor) { return tensor.to(at::kDouble); };
+  const at::Tensor scale = wide(norm.weight) / (wide(norm.running_var) + eps).sqrt();
+  std::vector<int64_t> per_output(static_cast<size_t>(layer.weight.dim()), 1);
+  per_output[0] = -1;
+  at::Tensor bias = wide(norm.bias) - wide(norm.running_mean) * scale;
+  if (layer.bias.defined()) bias = bias + wide(layer.bias) * scale;
+  return {.weight = (wide(layer.weight) * scale.view(per_output)).to(dtype),
+          .bias = bias.to(dtype)};
+}
+
 WeightedNetwork fold_batch_norm(const WeightedNetwork& it) {
   check_weights(it.network, it.weights);
   WeightedNetwork result = it;
@@ -26,17 +38,10 @@ WeightedNetwork fold_batch_norm(const WeightedNetwork& it) {
     if (!has_weight_and_one_reader(result.network, source)) continue;
 
     Layer& layer = result.network.layers[result.network.find(source)];
-    const LayerTensors own = tensors_of(layer, result.weights);
-    const LayerTensors bn = tensors_of(norm, it.weights);
-    const at::ScalarType dtype = own.weight.scalar_type();
-    const auto wide = [](const at::Tensor& tensor) { return tensor.to(at::kDouble); };
-    const at::Tensor scale = wide(bn.weight) / (wide(bn.running_var) + norm.eps).sqrt();
-    std::vector<int64_t> per_output(static_cast<size_t>(own.weight.dim()), 1);
-    per_output[0] = -1;
-    at::Tensor bias = wide(bn.bias) - wide(bn.running_mean) * scale;
-    if (own.bias.defined()) bias = bias + wide(own.bias) * scale;
-    result.weights.set(source + ".weight", (wide(own.weight) * scale.view(per_output)).to(dtype));
-    result.weights.set(source + ".bias", bias.to(dtype));
+    const LayerTensors both =
+        with_norm(tensors_of(layer, result.weights), tensors_of(norm, it.weights), norm.eps);
+    result.weights.set(source + ".weight", both.weight);
+    result.weights.set(source + ".bias", both.bias);
     layer.has_bias = true;
     for (const char* leaf : {".weight", ".bias", ".running_mean", ".running_var"}) {
       result.weights.erase(norm.name + leaf);

@@ -13,10 +13,14 @@ struct WeightedNetwork {
   TensorMap weights;
 };
 
-/// Batch norm after a conv or linear layer that nobody else reads becomes part of that layer:
+/// Weight and bias of a conv or linear layer with the batch norm behind it:
 ///   W' = W·γ/σ,  b' = β + (b − m)·γ/σ,  σ = √(v + eps)
-/// The layer gets a bias and the norm is removed. In double where the weights are float, then back.
-/// Other norms stay. Weights of other names are kept.
+/// In double, then in the dtype of the layer.
+LayerTensors with_norm(const LayerTensors& layer, const LayerTensors& norm, double eps);
+
+/// Batch norm after a conv or linear layer that nobody else reads becomes part of that layer
+/// (with_norm). The layer gets a bias and the norm is removed. Other norms stay. Weights of other
+/// names are kept.
 WeightedNetwork fold_batch_norm(const WeightedNetwork& it);
 
 /// The network with every maximum pool replaced by an average pool of the same window. Weights

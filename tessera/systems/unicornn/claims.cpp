@@ -79,7 +79,7 @@ at::Tensor gradient_by_step(const Json& values, int64_t steps) {
   const auto model = model_of(values, at::kDouble);
   const at::Tensor x = draw({8, steps, 4}, at::kDouble).requires_grad_();
   const at::Tensor loss = model->run({{"x", x}}).at("logits").square().sum();
-  return torch::autograd::grad({loss}, {x})[0].abs().mean({0, 2});
+  return torch::autograd::grad({loss}, {x})[0].abs().mean(at::IntArrayRef{0, 2});
 }
 
 /// The first neurons of the last layer while a noise passes through.

@@ -141,14 +141,6 @@ CaseFile parse_case(const io::TensorFile& file, const std::string& path) {
   for (const char* prefix : {"output/", "grad/", "grad_input/"}) {
     it.recorded.merge(file.tensors.with_prefix(prefix).prefixed(prefix));
   }
-  const Json rtol_of = metadata.object("rtol_of");
-  for (const auto& [name, rtol] : rtol_of.items()) {
-    if (!it.recorded.contains(name) || !rtol.is_number() || rtol.get<double>() < 0) {
-      metadata.refuse("metadata \"rtol_of\" gives recorded tensors a number of 0 or more",
-                      "\"" + name + "\": " + rtol.dump());
-    }
-    it.rtol_of[name] = rtol;
-  }
   return it;
 }
 

@@ -2,7 +2,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <map>
 #include <string>
 
 #include "tessera/core/json.h"
@@ -26,8 +25,7 @@ struct CaseFile {
   at::ScalarType dtype = at::kFloat;  ///< of weights and arithmetic
   bool training = true;  ///< the model's mode: metadata `training`, config `mode` or `training`
   double rtol = 0, atol = 0;
-  std::map<std::string, double> rtol_of;  ///< recorded tensors with an rtol of their own
-  std::string source, note;               ///< which file of the authors' at which commit; remarks
+  std::string source, note;  ///< which file of the authors' at which commit; remarks
 
   TensorMap weights;     ///< `weight/*`, under the authors' names
   TensorMap buffers;     ///< `buffer/*` before the forward

@@ -54,12 +54,10 @@ Comparison compare(const std::string& name, const at::Tensor& ours, const at::Te
 }
 
 std::vector<Comparison> compare(const TensorMap& ours, const TensorMap& recorded, double rtol,
-                                double atol, const std::map<std::string, double>& rtol_of) {
+                                double atol) {
   std::vector<Comparison> results;
   for (const auto& [name, tensor] : recorded) {
-    const auto own = rtol_of.find(name);
-    results.push_back(
-        compare(name, ours.get(name), tensor, own == rtol_of.end() ? rtol : own->second, atol));
+    results.push_back(compare(name, ours.get(name), tensor, rtol, atol));
   }
   return results;
 }

@@ -2,7 +2,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -27,8 +26,8 @@ Comparison compare(const std::string& name, const at::Tensor& ours, const at::Te
                    double rtol, double atol);
 
 /// One row for each tensor of `recorded`; one that `ours` lacks does not hold, one that `recorded`
-/// lacks is left out. rtol_of: tensors with an rtol of their own.
+/// lacks is left out.
 std::vector<Comparison> compare(const TensorMap& ours, const TensorMap& recorded, double rtol,
-                                double atol, const std::map<std::string, double>& rtol_of = {});
+                                double atol);
 
 }  // namespace tessera::cases

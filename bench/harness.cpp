@@ -35,9 +35,7 @@ std::vector<Target> chosen(const std::vector<std::string>& patterns) {
     for (const Workload& workload : system.workloads) {
       const std::string name = system.name + "/" + workload.name;
       names.push_back(name);
-      const auto matches = [&](const std::string& pattern) {
-        return glob_match(pattern.find('/') == std::string::npos ? pattern + "/*" : pattern, name);
-      };
+      const auto matches = [&](const std::string& pattern) { return entry_match(pattern, name); };
       if (patterns.empty() || std::any_of(patterns.begin(), patterns.end(), matches)) {
         targets.push_back({&system, &workload});
       }

@@ -8,8 +8,8 @@
 namespace tessera::cli {
 
 int reproduce(const Arguments& arguments) {
-  const auto chosen = systems_matching(arguments.positional());
   report::ReproduceOptions options;
+  options.claims = arguments.positional();
   options.scale = scale_of(arguments.get("scale", "quick"));
   options.out = arguments.get("out", "report");
   options.data_root = data_root(arguments);
@@ -20,7 +20,7 @@ int reproduce(const Arguments& arguments) {
       return std::make_unique<train::TerminalObserver>(title);
     };
   }
-  const report::ReproduceResult result = report::reproduce(chosen, options);
+  const report::ReproduceResult result = report::reproduce(systems_matching({}), options);
   put(report::table_text(result.rows));
   line("{}\n{}", result.results_path, result.report_path);
   return result.holds ? 0 : static_cast<int>(ExitCode::kDoesNotHold);

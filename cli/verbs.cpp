@@ -156,13 +156,14 @@ std::vector<Verb> make_verbs() {
         kThreads},
        predict},
       {"reproduce",
-       "[SYSTEM…]",
+       "[SYSTEM[/CLAIM]…]",
        0,
        -1,
        Complete::kSystem,
        "Run the papers' claims: table, results.json and report.html",
-       "Trains the systems and their baselines. Exit code 1 where a gate does not hold; findings "
-       "only say what came out. Interrupted, the same command with the same --out goes on.",
+       "Trains the systems and their baselines. CLAIM may hold wildcards; `info SYSTEM` lists "
+       "them. Exit code 1 where a gate does not hold; findings only say what came out. "
+       "Interrupted, the same command with the same --out goes on.",
        {{.name = "scale",
          .value = "SCALE",
          .help = "quick (minutes), cpu (half an hour) or paper",

@@ -71,6 +71,11 @@ bool glob_match(std::string_view pattern, std::string_view name) {
   return p == pattern.size();
 }
 
+bool entry_match(std::string_view pattern, std::string_view name) {
+  const bool names_systems = pattern.find('/') == std::string_view::npos;
+  return glob_match(pattern, names_systems ? name.substr(0, name.find('/')) : name);
+}
+
 std::string join(std::span<const std::string> parts, std::string_view separator) {
   std::string text;
   for (size_t i = 0; i < parts.size(); ++i) {

@@ -19,6 +19,9 @@ std::string did_you_mean(std::string_view word, std::span<const std::string> can
 /// Shell wildcards: `*` any run, `?` any one character.
 bool glob_match(std::string_view pattern, std::string_view name);
 
+/// Of entries named "system/entry": a pattern without a slash matches all of the systems it names.
+bool entry_match(std::string_view pattern, std::string_view name);
+
 std::string join(std::span<const std::string> parts, std::string_view separator);
 std::vector<std::string> split(std::string_view text, char separator);
 

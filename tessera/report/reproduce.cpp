@@ -7,8 +7,10 @@
 #include <chrono>
 #include <ctime>
 #include <filesystem>
+#include <set>
 
 #include "tessera/core/error.h"
+#include "tessera/core/text.h"
 #include "tessera/io/file.h"
 #include "tessera/io/folder_lock.h"
 #include "tessera/report/report.h"
@@ -31,19 +33,42 @@ struct Job {
   std::string name() const { return system->name + "/" + claim->name; }
 };
 
-std::vector<Job> jobs_of(std::span<const System* const> systems, Scale scale) {
-  std::vector<Job> jobs;
+/// The claims that a pattern names, at whatever scale.
+std::vector<Job> matching(const std::vector<Job>& jobs, const std::string& pattern) {
+  std::vector<Job> found;
+  std::vector<std::string> names;
+  for (const Job& job : jobs) {
+    names.push_back(job.system->name);
+    names.push_back(job.name());
+    if (entry_match(pattern, job.name())) found.push_back(job);
+  }
+  if (found.empty()) {
+    fail<InvalidArgument>({.where = "reproduce",
+                           .rule = "no claim matches " + pattern,
+                           .next = did_you_mean(pattern, names),
+                           .id = "T-REP-04"});
+  }
+  return found;
+}
+
+std::vector<Job> jobs_of(std::span<const System* const> systems, const ReproduceOptions& options) {
+  std::vector<Job> all;
   for (const System* system : systems) {
-    for (const Claim& claim : system->claims) {
-      if (std::find(claim.scales.begin(), claim.scales.end(), scale) != claim.scales.end()) {
-        jobs.push_back({system, &claim});
-      }
-    }
+    for (const Claim& claim : system->claims) all.push_back({system, &claim});
+  }
+  std::set<const Claim*> asked;
+  for (const std::string& pattern : options.claims) {
+    for (const Job& job : matching(all, pattern)) asked.insert(job.claim);
+  }
+  std::vector<Job> jobs;
+  for (const Job& job : all) {
+    const bool is_asked = options.claims.empty() || asked.contains(job.claim);
+    if (is_asked && std::ranges::count(job.claim->scales, options.scale) > 0) jobs.push_back(job);
   }
   if (jobs.empty()) {
     fail<InvalidArgument>({.where = "reproduce",
-                           .rule = "at least one of the systems has a claim at the scale",
-                           .got = std::string("none at ") + name_of(scale),
+                           .rule = "at least one of the claims has the scale",
+                           .got = std::string("none at ") + name_of(options.scale),
                            .next = "`tessera info SYSTEM` lists the claims and their scales.",
                            .id = "T-REP-02"});
   }
@@ -77,7 +102,7 @@ void write_results(const ReproduceResult& result, const ReproduceOptions& option
 }  // namespace
 
 ReproduceResult reproduce(std::span<const System* const> systems, const ReproduceOptions& options) {
-  const std::vector<Job> jobs = jobs_of(systems, options.scale);
+  const std::vector<Job> jobs = jobs_of(systems, options);
   size_t width = 0;
   for (const Job& job : jobs) width = std::max(width, job.name().size());
 

@@ -12,6 +12,7 @@
 namespace tessera::report {
 
 struct ReproduceOptions {
+  std::vector<std::string> claims;  ///< "egnn", "ugs/ticket_cora_*"; empty: every one
   Scale scale = Scale::kQuick;
   std::string out = "report";         ///< folder for results.json, report.html and runs/
   std::string data_root;              ///< empty: default_data_root()
@@ -26,12 +27,12 @@ struct ReproduceResult {
   bool holds = true;  ///< every gate holds
 };
 
-/// Runs every claim of `systems` that has this scale, in their order. Trainings become run folders
-/// below <out>/runs, named after their complete configuration: claims that ask for the same one
-/// share it, and a later call with the same `out` reuses what is finished and resumes what is not.
-/// results.json and report.html are rewritten after each claim.
-/// Throws InvalidArgument where no claim has the scale, train::Interrupted after SIGINT or SIGTERM:
-/// the same call goes on from there.
+/// Runs the claims of `systems` that are asked for and have this scale, in their order. Trainings
+/// become run folders below <out>/runs, named after their complete configuration: claims that ask
+/// for the same one share it, and a later call with the same `out` reuses what is finished and
+/// resumes what is not. results.json and report.html are rewritten after each claim. Throws
+/// InvalidArgument where a pattern names no claim or none has the scale, train::Interrupted after
+/// SIGINT or SIGTERM: the same call goes on from there.
 ReproduceResult reproduce(std::span<const System* const> systems, const ReproduceOptions& options);
 
 }  // namespace tessera::report

@@ -249,6 +249,28 @@ TEST(Reproduce, a_gate_that_fails_is_the_result) {
   EXPECT_FALSE(reproduce(systems, {.out = scratch.path.string()}).holds);
 }
 
+TEST(Reproduce, runs_the_claims_that_are_named) {
+  const Scratch scratch;
+  const auto holding = [](Lab&) { return ClaimResult{.ours = 1, .holds = true}; };
+  const System system = toy({claim_of("first", Claim::Kind::kGate, holding),
+                             claim_of("second", Claim::Kind::kGate, holding),
+                             claim_of("other", Claim::Kind::kGate, holding)});
+  const System* systems[] = {&system};
+  const auto names = [&](std::vector<std::string> claims) {
+    const ReproduceResult result =
+        reproduce(systems, {.claims = std::move(claims), .out = scratch.path.string()});
+    std::vector<std::string> found;
+    for (const ReportRow& row : result.rows) found.push_back(row.claim.name);
+    return found;
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(names({"toy/other", "toy/first"}), (Names{"first", "other"}));  // in the system's order
+  EXPECT_EQ(names({"toy/*r*"}), (Names{"first", "other"}));
+  EXPECT_EQ(names({"t*"}), (Names{"first", "second", "other"}));
+  EXPECT_THROW(names({"toy/first", "toy/third"}), InvalidArgument);
+  EXPECT_THROW(names({"first"}), InvalidArgument);
+}
+
 TEST(Reproduce, a_scale_without_claims_is_refused) {
   const Scratch scratch;
   const System system = toy();

@@ -30,6 +30,15 @@ TEST(GlobMatch, star_and_question_mark) {
   EXPECT_FALSE(glob_match("*b", "abc"));
 }
 
+TEST(EntryMatch, a_pattern_without_a_slash_is_of_systems) {
+  EXPECT_TRUE(entry_match("egnn", "egnn/nbody"));
+  EXPECT_TRUE(entry_match("e*", "egnn/nbody"));
+  EXPECT_TRUE(entry_match("egnn/n*", "egnn/nbody"));
+  EXPECT_TRUE(entry_match("*/nbody", "egnn/nbody"));
+  EXPECT_FALSE(entry_match("nbody", "egnn/nbody"));
+  EXPECT_FALSE(entry_match("eg", "egnn/nbody"));
+}
+
 TEST(Shortest, reads_back_as_the_same_number) {
   EXPECT_EQ(shortest(0.0005), "0.0005");
   EXPECT_EQ(shortest(1e-12), "1e-12");

@@ -190,6 +190,13 @@ void add_shares(Json& row, const Workload& workload, const Limits& limits) {
       row[key] = flops / (row[time].get<double>() * 1e6) / limits.gemm_gflops;
     }
   };
+  const auto moved = [&](const char* time, double bytes, const char* key) {
+    if (bytes > 0 && row[time].is_number()) {
+      row[key] = bytes / (row[time].get<double>() * 1e6) / limits.stream_gbs;
+    }
+  };
+  moved("forward_ms", workload.forward_bytes, "forward_share_of_stream");
+  moved("train_step_ms", workload.train_step_bytes, "train_step_share_of_stream");
   share("forward_ms", workload.forward_flops, "forward_share_of_gemm_peak");
   share("train_step_ms", workload.train_step_flops, "train_step_share_of_gemm_peak");
 }
@@ -222,7 +229,13 @@ std::string table_line(const std::string& name, const Json& row, const Json& our
     return row.contains(key) ? fmt::format("{:.0f} %", 100 * row[key].get<double>()) : "";
   };
   std::string remarks;
-  if (row.contains("accuracy")) remarks = "  " + row["accuracy"].get<std::string>();
+  for (const char* what : {"forward", "train_step"}) {
+    const std::string moves = share((std::string(what) + "_share_of_stream").c_str());
+    if (!moves.empty()) remarks += fmt::format("  {} of stream ({})", moves, what);
+  }
+  for (const char* text : {"accuracy", "note"}) {
+    if (row.contains(text)) remarks += "  " + row[text].get<std::string>();
+  }
   return fmt::format(
       "{:<16} {:<16} {:>9}{:<18} {:>7} {:>6}  {:>9}{:<20} {:>7} {:>6}  {:>8}{}\n", name,
       row.value("impl", "?"), cell(row["forward_ms"], "{:.2f}"), quartile_text("forward_ms"),

@@ -34,10 +34,7 @@ double rounded(double value, double unit) { return std::round(value / unit) * un
 
 double step_ms(const WorkloadInstance& instance, int repeats) {
   Model& model = *instance.model;
-  train::NamedParameters parameters;
-  for (const auto& item : model.named_parameters())
-    parameters.emplace_back(item.key(), item.value());
-  const auto optimizer = train::Optimizer::make(instance.optimizer, parameters);
+  const auto optimizer = train::Optimizer::make(instance.optimizer, model);
   const TensorMap& inputs = instance.train_inputs.empty() ? instance.inputs : instance.train_inputs;
   model.train();
   return median_ms(repeats, [&] {

@@ -88,11 +88,7 @@ TensorMap inputs_of_step(const TensorMap& inputs, int64_t step) {
 TensorMap run_trace(const CaseFile& it, at::Device device) {
   const TraceRules rules(it);
   const CaseModel model = make_case_model(it, device);
-  train::NamedParameters parameters;
-  for (const auto& item : model.module->named_parameters()) {
-    parameters.emplace_back(item.key(), item.value());
-  }
-  const auto optimizer = train::Optimizer::make(rules.optimizer, parameters);
+  const auto optimizer = train::Optimizer::make(rules.optimizer, *model.module);
   const double base_lr = optimizer->lr();
   const auto loss_of = [&](const TensorMap& outputs, const TensorMap& inputs) {
     return it.system->trace_loss ? it.system->trace_loss(rules.loss, outputs, inputs)
@@ -113,7 +109,7 @@ TensorMap run_trace(const CaseFile& it, at::Device device) {
     has_logits = outputs.contains("logits");
     const at::Tensor loss = loss_of(outputs, inputs);
     loss.backward();
-    if (rules.grad_clip_norm > 0) train::clip_grad_norm(parameters, rules.grad_clip_norm);
+    if (rules.grad_clip_norm > 0) optimizer->clip_grad_norm(rules.grad_clip_norm);
     optimizer->step();
     // What train.constraint says is the model's own rule.
     model.module->constrain();

@@ -14,8 +14,9 @@ namespace tessera::ops {
 /// Differentiable in everything but the index, twice (the second derivative runs plain). Float and
 /// double are fused on the CPU, others run plain.
 /// Throws InvalidArgument on shape, dtype, device or an index outside of [0, K).
-/// Cost 2·B·S·out·in, whatever K; one sample streams its S nodes once, a batch reads each node once
-/// for four samples. Repeats bit for bit at a fixed thread count: each sum has one writer.
+/// Cost 2·B·S·out·in, whatever K; one sample streams its S nodes once, a batch of 64 inputs or more
+/// reads each node that it uses once, one of fewer once for four samples. Repeats bit for bit at a
+/// fixed thread count: each sum has one writer.
 at::Tensor grid_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                        const NodeWeights& n);
 

@@ -64,6 +64,9 @@ TEST(GridLinear, equals_the_plain_twin) {
       {6, 19, 70, grid_of({30, 30}, Interpolation::kCubic, false, Boundary::kExtrapolate)},
       {4, 64, 64, grid_of({2}, Interpolation::kNearest)},
       {0, 3, 4, grid_of({3}, Interpolation::kCubic)},
+      // Node by node: tails of inputs, outputs and samples; nodes that no sample uses.
+      {7, 70, 13, grid_of({9, 8}, Interpolation::kCubic)},
+      {11, 64, 6, grid_of({4}, Interpolation::kCubic, /*is_periodic=*/true), false},
   };
   for (const Case& c : cases) {
     const Arguments a = draw(c);
@@ -139,12 +142,30 @@ TEST(GridWeights, kernel_equals_the_plain_twin_and_sums_to_one) {
   }
 }
 
+TEST(GridWeights, of_float_coordinates_are_placed_in_double) {
+  const Grid grid{.axes = {{5, 0, 0.7, true}, {4, -1, 1, false}}};
+  const float most = std::numeric_limits<float>::max();
+  const at::Tensor g =
+      torch::tensor({1.0e5f, 0.5f, -2.0e6f, -0.25f, most, most, -most, -most}).view({4, 2});
+  const at::Tensor exact = dense_weights(grid_weights(g.to(at::kDouble), grid), grid.nodes());
+  for (const auto& pass : {grid_weights, grid_weights_plain}) {
+    const at::Tensor ours = dense_weights(pass(g, grid), grid.nodes());
+    EXPECT_LT((ours.to(at::kDouble) - exact).abs().max().item<double>(), 1e-6);
+  }
+}
+
 TEST(GridWeights, refuses_coordinates_that_do_not_fit) {
   const Grid grid = grid_of({3, 3}, Interpolation::kCubic);
   at::Tensor g = torch::zeros({2, 2});
   EXPECT_THROW(grid_weights(g.narrow(1, 0, 1), grid), InvalidArgument);
   g[1][1] = std::numeric_limits<float>::quiet_NaN();
   EXPECT_THROW(grid_weights(g, grid), InvalidArgument);
+  EXPECT_THROW(grid_weights(g.requires_grad_(), grid), InvalidArgument);
+  const Grid tiny{.axes = {{3, 0, 1e-300, true}}};
+  for (const auto dtype : {at::kFloat, at::kDouble, at::kBFloat16}) {
+    EXPECT_NO_THROW(grid_weights(torch::zeros({1, 1}, dtype), tiny));
+    EXPECT_THROW(grid_weights(torch::full({1, 1}, 1e30, dtype), tiny), InvalidArgument);
+  }
 }
 
 }  // namespace

@@ -16,26 +16,27 @@ struct AxisPlace {
   T weight[4] = {1, 0, 0, 0};
 };
 
-/// One finite coordinate on one axis; the arithmetic of grid_weights_plain.
+/// One coordinate on one axis, finite in double as a share of the domain; the arithmetic of
+/// grid_weights_plain.
 template <class T>
 AxisPlace<T> place_on_axis(const Grid& grid, const GridAxis& axis, T g) {
   AxisPlace<T> place;
   if (axis.size == 1) return place;
-  const T u = (g - static_cast<T>(axis.low)) / static_cast<T>(axis.high - axis.low);
-  const T t = axis.is_periodic ? (u - std::floor(u)) * static_cast<T>(axis.size)
-                               : std::clamp(u, T(0), T(1)) * static_cast<T>(axis.size - 1);
+  const double u = axis.share(static_cast<double>(g));
+  const double t = axis.is_periodic ? (u - std::floor(u)) * static_cast<double>(axis.size)
+                                    : std::clamp(u, 0.0, 1.0) * static_cast<double>(axis.size - 1);
   const auto wrapped = [&](int64_t index) {
     if (!axis.is_periodic) return std::clamp<int64_t>(index, 0, axis.size - 1);
     const int64_t rest = index % axis.size;
     return rest < 0 ? rest + axis.size : rest;
   };
   if (grid.interpolation == Interpolation::kNearest) {
-    place.index[0] = wrapped(static_cast<int64_t>(std::floor(t + T(0.5))));
+    place.index[0] = wrapped(static_cast<int64_t>(std::floor(t + 0.5)));
     return place;
   }
   const int64_t last = axis.is_periodic ? axis.size - 1 : axis.size - 2;
   const int64_t cell = std::min(static_cast<int64_t>(std::floor(t)), last);
-  const T f = t - static_cast<T>(cell);
+  const T f = static_cast<T>(t - static_cast<double>(cell));
   if (grid.interpolation == Interpolation::kLinear) {
     return {2, {wrapped(cell), wrapped(cell + 1), 0, 0}, {1 - f, f, 0, 0}};
   }

@@ -120,7 +120,7 @@ void check(const at::Tensor& g, const Grid& grid) {
 
 [[noreturn]] void fail_finite() {
   fail<InvalidArgument>({.where = "grid_weights",
-                         .rule = "coordinates must be finite",
+                         .rule = "coordinates must be finite, also as shares of their axes",
                          .got = "NaN or infinity",
                          .next = "Look for it in what g is computed from.",
                          .id = "T-GRID-04"});
@@ -135,7 +135,8 @@ NodeWeights run_cpu(const at::Tensor& given, const Grid& grid) {
                 at::empty({rows, active}, g.options())};
   const T* coordinates = g.const_data_ptr<T>();
   for (int64_t i = 0; i < rows * axes; ++i) {
-    if (!std::isfinite(coordinates[i])) fail_finite();
+    const GridAxis& axis = grid.axes[static_cast<size_t>(i % axes)];
+    if (!std::isfinite(axis.share(static_cast<double>(coordinates[i])))) fail_finite();
   }
   int64_t* index = n.index.mutable_data_ptr<int64_t>();
   T* weight = n.weight.mutable_data_ptr<T>();
@@ -145,14 +146,19 @@ NodeWeights run_cpu(const at::Tensor& given, const Grid& grid) {
   return n;
 }
 
-NodeWeights plain(const at::Tensor& g, const Grid& grid) {
-  if (!at::isfinite(g).all().item<bool>()) fail_finite();
+NodeWeights checked_plain(const at::Tensor& g, const Grid& grid) {
+  for (size_t k = 0; k < grid.axes.size(); ++k) {
+    const GridAxis& axis = grid.axes[k];
+    const at::Tensor own = g.select(1, static_cast<int64_t>(k)).to(at::kDouble);
+    const at::Tensor share = (own - axis.low) / (axis.high - axis.low);
+    if (!at::isfinite(share).all().item<bool>()) fail_finite();
+  }
   return grid_weights_plain(g, grid);
 }
 
 NodeWeights run(const at::Tensor& g, const Grid& grid) {
   check(g, grid);
-  if (!g.is_cpu() || !has_fused_dtype(g)) return plain(g, grid);
+  if (!g.is_cpu() || !has_fused_dtype(g)) return checked_plain(g, grid);
   return g.scalar_type() == at::kDouble ? run_cpu<double>(g, grid) : run_cpu<float>(g, grid);
 }
 
@@ -185,14 +191,16 @@ NodeWeights call_op(const at::Tensor& g, const Grid& grid) {
   return {index, weight};
 }
 
-// Coordinates are few numbers and seldom differentiated: then the plain twin is fast enough.
-NodeWeights run_autograd(const at::Tensor& g, const Grid& grid) {
-  if (g.requires_grad() && at::GradMode::is_enabled()) {
-    check(g, grid);
-    return plain(g, grid);
-  }
+NodeWeights below_autograd(const at::Tensor& g, const Grid& grid) {
   at::AutoDispatchBelowADInplaceOrView below;
   return call_op(g, grid);
+}
+
+// Coordinates are few numbers and seldom differentiated: then the plain twin is fast enough. The
+// operator, which alone may look at values, checks them and gives the index.
+NodeWeights run_autograd(const at::Tensor& g, const Grid& grid) {
+  if (!g.requires_grad() || !at::GradMode::is_enabled()) return below_autograd(g, grid);
+  return {below_autograd(g.detach(), grid).index, grid_weights_plain(g, grid).weight};
 }
 
 }  // namespace

@@ -29,6 +29,8 @@ struct GridAxis {
   /// Distance of two neighbouring nodes; the whole domain on an axis of one node.
   double spacing() const;
   double position(int64_t node) const { return low + static_cast<double>(node) * spacing(); }
+  /// Place in the domain: 0 at low, 1 at high.
+  double share(double g) const { return (g - low) / (high - low); }
 };
 
 struct Grid {
@@ -51,9 +53,11 @@ struct NodeWeights {
 /// Interpolation weights of coordinates on a grid: the tensor product of the axes' weights.
 ///   t = clamp(u, 0, 1)(G − 1), periodic (u − ⌊u⌋) G, with u = (g − low)/(high − low);
 ///   neighbours of the cell ⌊t⌋ weighted by its fraction: 1; 1 − f, f; or Catmull-Rom's four.
+/// The place on an axis is found in double, in every dtype of g.
 /// g: (B, D) floating. Differentiable in g, any number of times: 0 strictly outside of the domain
 /// of an axis, the inside derivative on its ends, none through nearest.
-/// Throws InvalidArgument on a g that is not (B, D) or not finite. Cost O(B·S·D).
+/// Throws InvalidArgument on a g that is not (B, D) or not finite, also as a share u of an axis in
+/// double. Cost O(B·S·D).
 NodeWeights grid_weights(const at::Tensor& g_BD, const Grid& grid);
 
 /// The same composed of ATen operators: fallback, truth and shape rule.

@@ -8,19 +8,19 @@ namespace {
 /// Cell and fraction of each coordinate.
 struct Place {
   at::Tensor cell;      ///< (B) int64
-  at::Tensor fraction;  ///< (B)
-  at::Tensor position;  ///< (B) t, in node spacings from node 0
+  at::Tensor fraction;  ///< (B) of g's dtype
+  at::Tensor position;  ///< (B) t in double, in node spacings from node 0
 };
 
 Place place_of(const at::Tensor& g, const GridAxis& axis) {
-  const at::Tensor u = (g - axis.low) / (axis.high - axis.low);
+  const at::Tensor u = (g.to(at::kDouble) - axis.low) / (axis.high - axis.low);
   // clamp keeps the gradient on the ends of the domain; floor has none anywhere.
   const at::Tensor t =
       axis.is_periodic ? (u - u.detach().floor()) * axis.size : u.clamp(0, 1) * (axis.size - 1);
   // The upper end is the last cell's fraction 1; u − ⌊u⌋ of a tiny negative u rounds to 1 as well.
   const int64_t last = axis.is_periodic ? axis.size - 1 : axis.size - 2;
   const at::Tensor cell = t.detach().floor().clamp_max(last);
-  return {cell.to(at::kLong), t - cell, t};
+  return {cell.to(at::kLong), (t - cell).to(g.scalar_type()), t};
 }
 
 NodeWeights axis_weights(const at::Tensor& g, const GridAxis& axis, const Grid& grid) {

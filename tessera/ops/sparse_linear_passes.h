@@ -30,31 +30,30 @@ SparseGradients sparse_linear_backward(const at::Tensor& d_out, const SparseMatr
   const at::Tensor g = d_out.contiguous();
   const int64_t width = g.size(1);
   SparseGradients d;
+  if (!needs[0] && !needs[1]) return d;
+  // Column by column, so that both gradients come from one pass over the rows of g.
+  Gather<T> pass{.width = width,
+                 .ptr = x.col_ptr.const_data_ptr<int64_t>(),
+                 .index = x.row.const_data_ptr<int64_t>(),
+                 .from = g.const_data_ptr<T>()};
+  at::Tensor by_column, d_FO, w_FO, dots;
   if (needs[0]) {
-    const at::Tensor w_FO = weight.t().contiguous();
+    w_FO = weight.t().contiguous();
     // Without columns no pass writes.
-    d[0] = width == 0 ? at::zeros_like(x.value, at::MemoryFormat::Contiguous)
-                      : at::empty_like(x.value, at::MemoryFormat::Contiguous);
-    run(Gather<T>{.width = width,
-                  .ptr = x.row_ptr.const_data_ptr<int64_t>(),
-                  .index = x.col.const_data_ptr<int64_t>(),
-                  .from = w_FO.const_data_ptr<T>(),
-                  .with = g.const_data_ptr<T>(),
-                  .dot = d[0].mutable_data_ptr<T>()},
-        x.rows);
+    dots = width == 0 ? at::zeros(x.value.sizes(), x.value.options())
+                      : at::empty(x.value.sizes(), x.value.options());
+    pass.with = w_FO.const_data_ptr<T>();
+    pass.dot = dots.mutable_data_ptr<T>();
   }
   if (needs[1]) {
-    const at::Tensor by_column = x.value.index_select(0, x.place);
-    const at::Tensor d_FO = at::empty({x.cols, width}, weight.options());
-    run(Gather<T>{.width = width,
-                  .ptr = x.col_ptr.const_data_ptr<int64_t>(),
-                  .index = x.row.const_data_ptr<int64_t>(),
-                  .coefficient = by_column.const_data_ptr<T>(),
-                  .from = g.const_data_ptr<T>(),
-                  .out = d_FO.mutable_data_ptr<T>()},
-        x.cols);
+    by_column = x.value.index_select(0, x.place);
+    d_FO = at::empty({x.cols, width}, weight.options());
+    pass.coefficient = by_column.const_data_ptr<T>();
+    pass.out = d_FO.mutable_data_ptr<T>();
     d[1] = d_FO.t();
   }
+  run(pass, x.cols);
+  if (needs[0]) d[0] = at::empty_like(dots).scatter_(0, x.place, dots);
   return d;
 }
 

@@ -17,7 +17,7 @@ struct WorkloadInstance {
   TensorMap train_inputs;  ///< of the training step; empty: inputs
   std::function<at::Tensor(const TensorMap& outputs, const TensorMap& inputs)> loss;
   Json optimizer;                 ///< {"name": "adam", "lr": …}, as in a trace case
-  Json remarks = Json::object();  ///< goes into the row: the accuracy of a variant
+  Json remarks = Json::object();  ///< goes into the row; `accuracy` and `note` (text) are shown
 };
 
 /// Another form of a workload, timed forward beside it: a precision, say. Its row is
@@ -33,6 +33,7 @@ struct Workload {
   double forward_flops = 0;  ///< least work of a forward: what the algorithm needs, not what we do
   double train_step_flops = 0;  ///< 0 where unknown
   double forward_bytes = 0;     ///< least memory traffic; 0 where it does not matter
+  double train_step_bytes = 0;  ///< the same
   std::function<WorkloadInstance()> make;
   std::string peer_script;  ///< file in the peers' scripts folder: "egnn.py"
   std::vector<std::vector<std::string>> peer_arguments;  ///< one run each: {"--workload","nbody"}

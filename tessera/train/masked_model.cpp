@@ -8,6 +8,7 @@
 #include "tessera/core/error.h"
 #include "tessera/core/rng.h"
 #include "tessera/systems/edge_weights.h"
+#include "tessera/systems/masked_product.h"
 #include "tessera/systems/phased.h"
 
 namespace tessera::train {
@@ -128,30 +129,8 @@ class PrunedModel final : public MaskedModel {
   at::Tensor edges_;
 };
 
-/// A parameter of the model with what stands in its place: `used` is what the model reads.
-struct LearnedMask {
-  at::Tensor used, weight, soft, kept;
-
-  at::Tensor effective() const { return weight * soft * kept; }
-  void show(const at::Tensor& value) const {
-    if (used.device() != value.device() || used.scalar_type() != value.scalar_type()) {
-      at::Tensor(used).set_data(value.clone());
-    } else {
-      at::Tensor(used).copy_(value);
-    }
-  }
-};
-
-void add_gradient(const at::Tensor& of, const at::Tensor& gradient) {
-  at::Tensor& sum = of.mutable_grad();
-  if (sum.defined()) {
-    sum.add_(gradient);
-  } else {
-    sum = gradient;
-  }
-}
-
-class LearnedMaskModel final : public MaskedModel {
+/// The optimizer sees weights and masks, the model their products: leaves in the parameters' place.
+class LearnedMaskModel final : public MaskedModel, public TrainsMasks {
  public:
   LearnedMaskModel(std::shared_ptr<Model> model, const Masks& masks,
                    const LearnedMaskOptions& options)
@@ -159,32 +138,51 @@ class LearnedMaskModel final : public MaskedModel {
         options_(options),
         generator_(at::detail::createCPUGenerator(options.seed)) {
     mirror(this->model(), *this, masks.weights, "");
-    if (masks.edges.defined()) {
-      edges_ = register_parameter(kEdgeMask, begin(masks.edges));
-      edges_kept_ = register_buffer(std::string(kEdgeMask) + kKeptEnding, masks.edges.clone());
-    }
+    if (!masks.edges.defined()) return;
+    edges_ = add_product({}, register_parameter(kEdgeMask, begin(masks.edges)),
+                         register_buffer(std::string(kEdgeMask) + kKeptEnding, masks.edges.clone()),
+                         {}, options.edge_l1);
   }
 
   void constrain() override {
     const at::NoGradGuard no_grad;
-    for (const LearnedMask& mask : masks_) mask.show(mask.weight);
+    // The model's rule is one for weights.
+    for (const Shown& it : shown_) it.parameter.copy_(it.product->weight());
     model().constrain();
-    for (const LearnedMask& mask : masks_) at::Tensor(mask.weight).copy_(mask.used);
+    for (const Shown& it : shown_) {
+      at::Tensor(it.product->weight()).copy_(it.parameter);
+      it.product->set_current(false);
+    }
   }
+
+  const MaskedProducts& take_products() override { return products_; }
 
  protected:
   void prepare() override {
     MaskedModel::prepare();
-    const at::NoGradGuard no_grad;
-    for (const LearnedMask& mask : masks_) mask.show(mask.effective());
-    if (is_training()) prepare_gradients();
+    for (const auto& product : products_) product->value();
   }
-  at::Tensor edge_weights() const override { return edges_ * edges_kept_; }
+  at::Tensor edge_weights() const override { return edges_->value(); }
 
  private:
+  /// A parameter of the model that holds a product.
+  struct Shown {
+    at::Tensor parameter;
+    std::shared_ptr<MaskedProduct> product;
+  };
+
   at::Tensor begin(const at::Tensor& kept) {
     const at::Tensor u = at::rand(kept.sizes(), generator_, kept.options()) * 2 - 1;
-    return kept * (1 + options_.noise * u);
+    return at::empty_like(kept).copy_(kept * (1 + options_.noise * u));
+  }
+
+  std::shared_ptr<MaskedProduct> add_product(const at::Tensor& weight, const at::Tensor& soft,
+                                             const at::Tensor& kept, const at::Tensor& value,
+                                             double l1) {
+    const auto product = std::make_shared<MaskedProduct>(weight, soft, kept, value);
+    product->take(l1);
+    products_.push_back(product);
+    return product;
   }
 
   /// Gives `to` the names of `from`: the same tensors, but masked parameters as copies that the
@@ -193,16 +191,17 @@ class LearnedMaskModel final : public MaskedModel {
               const std::string& path) {
     for (const auto& item : from.named_parameters(/*recurse=*/false)) {
       const std::string& name = item.key();
-      const at::Tensor* kept = masks.find(path + name);
-      if (!kept) {
+      const at::Tensor* mask = masks.find(path + name);
+      if (!mask) {
         to.register_parameter(name, item.value(), item.value().requires_grad());
         continue;
       }
-      masks_.push_back(
-          {.used = item.value(),
-           .weight = to.register_parameter(name, item.value().detach().clone()),
-           .soft = to.register_parameter(name + kMaskEnding, begin(*kept)),
-           .kept = to.register_buffer(name + kMaskEnding + kKeptEnding, kept->clone())});
+      const at::Tensor kept = at::empty_like(item.value().detach()).copy_(*mask);
+      const auto product = add_product(to.register_parameter(name, item.value().detach().clone()),
+                                       to.register_parameter(name + kMaskEnding, begin(kept)),
+                                       to.register_buffer(name + kMaskEnding + kKeptEnding, kept),
+                                       item.value(), options_.weight_l1);
+      shown_.push_back({item.value(), product});
     }
     for (const auto& item : from.named_buffers(/*recurse=*/false)) {
       to.register_buffer(item.key(), item.value());
@@ -214,39 +213,11 @@ class LearnedMaskModel final : public MaskedModel {
     }
   }
 
-  /// The gradient that arrives at what the model reads goes on to weight and mask. The penalty is
-  /// there first: once an update, and also where the loss does not depend on a weight.
-  void prepare_gradients() {
-    if (!is_watched_) {
-      for (const LearnedMask& mask : masks_) watch(mask);
-      is_watched_ = true;
-    }
-    for (const LearnedMask& mask : masks_) {
-      mask.used.mutable_grad().reset();
-      begin_gradient(mask.soft, options_.weight_l1);
-    }
-    if (edges_.defined()) begin_gradient(edges_, options_.edge_l1);
-  }
-
-  static void begin_gradient(const at::Tensor& soft, double l1) {
-    if (!soft.grad().defined()) soft.mutable_grad() = l1 * soft.detach().sign();
-  }
-
-  static void watch(const LearnedMask& mask) {
-    mask.used.register_hook(
-        [weight = mask.weight, soft = mask.soft, kept = mask.kept](const at::Tensor& gradient) {
-          const at::NoGradGuard no_grad;
-          const at::Tensor of_kept = gradient * kept;
-          add_gradient(weight, of_kept * soft);
-          add_gradient(soft, of_kept * weight);
-        });
-  }
-
   const LearnedMaskOptions options_;
   at::Generator generator_;
-  std::vector<LearnedMask> masks_;
-  at::Tensor edges_, edges_kept_;
-  bool is_watched_ = false;
+  MaskedProducts products_;
+  std::vector<Shown> shown_;
+  std::shared_ptr<MaskedProduct> edges_;
 };
 
 }  // namespace

@@ -44,7 +44,16 @@ std::shared_ptr<Model> learned_star(const LearnedMaskOptions& options) {
   return with_learned_masks(std::make_shared<StarModel>(), star_masks(), options);
 }
 
+/// What an optimizer does first.
+void pass_on(Model& model) {
+  for (const auto& product : dynamic_cast<TrainsMasks&>(model).take_products()) product->pass_on();
+}
+
+/// Also after values were changed behind autograd's back.
 double loss_of(Model& model, const TensorMap& inputs) {
+  for (const auto& product : dynamic_cast<TrainsMasks&>(model).take_products()) {
+    product->set_current(false);
+  }
   return model.run(inputs).at("h").square().sum().item<double>();
 }
 
@@ -52,6 +61,7 @@ TEST(LearnedMasks, gradients_of_weights_masks_and_edges_equal_finite_differences
   const auto model = learned_star({.weight_l1 = 0, .edge_l1 = 0, .noise = 0.3, .seed = 5});
   const TensorMap inputs = star_inputs();
   model->run(inputs).at("h").square().sum().backward();
+  pass_on(*model);
   const auto parameters = model->named_parameters();
   ASSERT_EQ(parameters.size(), 4u);  // weight, its mask, bias, edges
   for (const auto& item : parameters) {
@@ -67,6 +77,7 @@ TEST(LearnedMasks, the_penalty_is_added_once_an_update_and_not_to_what_is_pruned
     for (int micro = 0; micro < 2; ++micro) {
       model->run(star_inputs()).at("h").sum().backward();
     }
+    pass_on(*model);
     const auto parameters = model->named_parameters();
     return std::pair(parameters["map.weight_mask"].grad(), parameters[kEdgeMask].grad());
   };
@@ -82,10 +93,8 @@ TEST(LearnedMasks, the_penalty_is_added_once_an_update_and_not_to_what_is_pruned
 TEST(LearnedMasks, what_is_pruned_stays_so_and_the_rest_is_trained) {
   const auto model = learned_star({});
   const auto parameters = model->named_parameters();
-  NamedParameters list;
-  for (const auto& item : parameters) list.emplace_back(item.key(), item.value());
   const auto optimizer =
-      Optimizer::make(Json{{"name", "adam"}, {"lr", 0.05}, {"weight_decay", 0.01}}, list);
+      Optimizer::make(Json{{"name", "adam"}, {"lr", 0.05}, {"weight_decay", 0.01}}, *model);
   const at::Tensor before = parameters["map.weight_mask"].detach().clone();
   for (int step = 0; step < 5; ++step) {
     model->run(star_inputs()).at("h").square().sum().backward();

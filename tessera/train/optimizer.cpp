@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "tessera/core/error.h"
+#include "tessera/ops/sparsity_adam.h"
 
 namespace tessera::train {
 namespace {
@@ -52,29 +53,54 @@ class Adam final : public Optimizer {
   Adam(OptimizerConfig config, NamedParameters parameters)
       : Optimizer(std::move(config), std::move(parameters), {"exp_avg", "exp_avg_sq"}) {}
 
-  void step() override {
-    const at::NoGradGuard no_grad;
+  void update(Group& group) override {
     const OptimizerConfig& c = config();
-    const bool is_decoupled = c.name == "adamw" || c.name == "lra_adam";
-    for (Group& group : gather()) {
-      double eps = *c.eps;
-      // Keras divides by √v + eps before the bias correction: torch's form with a larger eps.
-      if (c.name == "adam_keras") {
-        eps /= std::sqrt(1 - std::pow(c.betas[1], static_cast<double>(group.updates)));
-      }
-      const at::Tensor updates = at::full({}, static_cast<double>(group.updates),
-                                          group.parameters.front().options().dtype(at::kFloat));
-      const std::vector<at::Tensor> counts(group.parameters.size(), updates);
-      if (is_decoupled) {
-        at::_fused_adamw_(group.parameters, group.gradients, group.slots[0], group.slots[1], {},
-                          counts, group.lr, c.betas[0], c.betas[1], *c.weight_decay, eps,
-                          /*amsgrad=*/false, /*maximize=*/false);
-      } else {
-        at::_fused_adam_(group.parameters, group.gradients, group.slots[0], group.slots[1], {},
-                         counts, group.lr, c.betas[0], c.betas[1], *c.weight_decay, eps,
-                         /*amsgrad=*/false, /*maximize=*/false);
-      }
+    const at::Tensor updates = at::full({}, static_cast<double>(group.updates),
+                                        group.parameters.front().options().dtype(at::kFloat));
+    const std::vector<at::Tensor> counts(group.parameters.size(), updates);
+    if (is_decoupled()) {
+      at::_fused_adamw_(group.parameters, group.gradients, group.slots[0], group.slots[1], {},
+                        counts, group.lr, c.betas[0], c.betas[1], *c.weight_decay,
+                        eps(group.updates), /*amsgrad=*/false, /*maximize=*/false);
+    } else {
+      at::_fused_adam_(group.parameters, group.gradients, group.slots[0], group.slots[1], {},
+                       counts, group.lr, c.betas[0], c.betas[1], *c.weight_decay,
+                       eps(group.updates), /*amsgrad=*/false, /*maximize=*/false);
     }
+  }
+
+  bool has_product_pass() const override { return !is_decoupled(); }
+
+  void update_product(const Product& p) override {
+    const OptimizerConfig& c = config();
+    // A weight under a frozen mask is to the kernel a mask without a weight.
+    Entry& mask = p.mask ? *p.mask : *p.weight;
+    Entry* const weight = p.mask ? p.weight : nullptr;
+    const at::Tensor none = at::empty({0}, mask.parameter.options());
+    const at::Tensor& constant = p.product->constant();
+    ops::sparsity_adam_({.weight = {weight ? weight->parameter : none},
+                         .mask = {mask.parameter},
+                         .fixed = {constant.defined() ? constant : none},
+                         .weight_avg = {weight ? weight->slots[0] : none},
+                         .weight_square = {weight ? weight->slots[1] : none},
+                         .mask_avg = {mask.slots[0]},
+                         .mask_square = {mask.slots[1]},
+                         .effective = {p.product->value()}},
+                        {p.product->gradient()}, mask.updates,
+                        {.lr = lr_of(mask),
+                         .beta1 = c.betas[0],
+                         .beta2 = c.betas[1],
+                         .eps = eps(mask.updates),
+                         .weight_decay = *c.weight_decay,
+                         .l1 = {p.mask ? p.product->l1() : 0}});
+  }
+
+ private:
+  bool is_decoupled() const { return config().name == "adamw" || config().name == "lra_adam"; }
+  double eps(int64_t updates) const {
+    if (config().name != "adam_keras") return *config().eps;
+    // Keras divides by √v + eps before the bias correction: torch's form with a larger eps.
+    return *config().eps / std::sqrt(1 - std::pow(config().betas[1], static_cast<double>(updates)));
   }
 };
 
@@ -85,15 +111,12 @@ class Sgd final : public Optimizer {
                   config.momentum != 0 ? std::vector<std::string>{"momentum"}
                                        : std::vector<std::string>{}) {}
 
-  void step() override {
-    const at::NoGradGuard no_grad;
+  void update(Group& group) override {
     const OptimizerConfig& c = config();
-    for (Group& group : gather()) {
-      at::_fused_sgd_(group.parameters, group.gradients,
-                      group.slots.empty() ? std::vector<at::Tensor>{} : group.slots[0],
-                      *c.weight_decay, c.momentum, group.lr, c.dampening, c.nesterov,
-                      /*maximize=*/false, /*is_first_step=*/group.updates == 1);
-    }
+    at::_fused_sgd_(group.parameters, group.gradients,
+                    group.slots.empty() ? std::vector<at::Tensor>{} : group.slots[0],
+                    *c.weight_decay, c.momentum, group.lr, c.dampening, c.nesterov,
+                    /*maximize=*/false, /*is_first_step=*/group.updates == 1);
   }
 };
 
@@ -102,35 +125,32 @@ class RmsProp final : public Optimizer {
   RmsProp(OptimizerConfig config, NamedParameters parameters)
       : Optimizer(config, std::move(parameters), slot_names(config)) {}
 
-  void step() override {
-    const at::NoGradGuard no_grad;
+  void update(Group& group) override {
     const OptimizerConfig& c = config();
-    for (Group& group : gather()) {
-      auto& square_avg = group.slots[0];
-      std::vector<at::Tensor> gradients = group.gradients;
-      if (*c.weight_decay != 0) {
-        gradients = at::_foreach_add(gradients, group.parameters, *c.weight_decay);
-      }
-      at::_foreach_mul_(square_avg, c.alpha);
-      at::_foreach_addcmul_(square_avg, gradients, gradients, 1 - c.alpha);
-      std::vector<at::Tensor> scale;
-      if (c.centered) {
-        auto& grad_avg = group.slots[1];
-        at::_foreach_lerp_(grad_avg, gradients, 1 - c.alpha);
-        scale = at::_foreach_addcmul(square_avg, grad_avg, grad_avg, -1);
-        at::_foreach_sqrt_(scale);
-      } else {
-        scale = at::_foreach_sqrt(square_avg);
-      }
-      at::_foreach_add_(scale, *c.eps);
-      if (c.momentum != 0) {
-        auto& momentum = group.slots.back();
-        at::_foreach_mul_(momentum, c.momentum);
-        at::_foreach_addcdiv_(momentum, gradients, scale, 1);
-        at::_foreach_add_(group.parameters, momentum, -group.lr);
-      } else {
-        at::_foreach_addcdiv_(group.parameters, gradients, scale, -group.lr);
-      }
+    auto& square_avg = group.slots[0];
+    std::vector<at::Tensor> gradients = group.gradients;
+    if (*c.weight_decay != 0) {
+      gradients = at::_foreach_add(gradients, group.parameters, *c.weight_decay);
+    }
+    at::_foreach_mul_(square_avg, c.alpha);
+    at::_foreach_addcmul_(square_avg, gradients, gradients, 1 - c.alpha);
+    std::vector<at::Tensor> scale;
+    if (c.centered) {
+      auto& grad_avg = group.slots[1];
+      at::_foreach_lerp_(grad_avg, gradients, 1 - c.alpha);
+      scale = at::_foreach_addcmul(square_avg, grad_avg, grad_avg, -1);
+      at::_foreach_sqrt_(scale);
+    } else {
+      scale = at::_foreach_sqrt(square_avg);
+    }
+    at::_foreach_add_(scale, *c.eps);
+    if (c.momentum != 0) {
+      auto& momentum = group.slots.back();
+      at::_foreach_mul_(momentum, c.momentum);
+      at::_foreach_addcdiv_(momentum, gradients, scale, 1);
+      at::_foreach_add_(group.parameters, momentum, -group.lr);
+    } else {
+      at::_foreach_addcdiv_(group.parameters, gradients, scale, -group.lr);
     }
   }
 
@@ -207,18 +227,45 @@ void OptimizerConfig::validate() const {
   if (!kind.is_rmsprop && centered) refuse("has no centered form", "centered");
 }
 
-std::unique_ptr<Optimizer> Optimizer::make(const OptimizerConfig& config,
-                                           NamedParameters parameters) {
-  const OptimizerConfig full = resolved(config);
-  if (full.name == "sgd") return std::make_unique<Sgd>(full, std::move(parameters));
-  if (full.name == "rmsprop") return std::make_unique<RmsProp>(full, std::move(parameters));
-  return std::make_unique<Adam>(full, std::move(parameters));
+NamedParameters parameters_of(const Model& model) {
+  NamedParameters parameters;
+  for (const auto& item : model.named_parameters()) {
+    parameters.emplace_back(item.key(), item.value());
+  }
+  return parameters;
 }
 
-std::unique_ptr<Optimizer> Optimizer::make(const Json& spec, NamedParameters parameters) {
+std::unique_ptr<Optimizer> Optimizer::make(const OptimizerConfig& config,
+                                           NamedParameters parameters, MaskedProducts products) {
+  const OptimizerConfig full = resolved(config);
+  std::unique_ptr<Optimizer> made;
+  if (full.name == "sgd") {
+    made = std::make_unique<Sgd>(full, std::move(parameters));
+  } else if (full.name == "rmsprop") {
+    made = std::make_unique<RmsProp>(full, std::move(parameters));
+  } else {
+    made = std::make_unique<Adam>(full, std::move(parameters));
+  }
+  made->add_products(std::move(products));
+  return made;
+}
+
+std::unique_ptr<Optimizer> Optimizer::make(const Json& spec, NamedParameters parameters,
+                                           MaskedProducts products) {
   OptimizerConfig config;
   read_config(config, spec, "optimizer");
-  return make(config, std::move(parameters));
+  return make(config, std::move(parameters), std::move(products));
+}
+
+std::unique_ptr<Optimizer> Optimizer::make(const OptimizerConfig& config, Model& model) {
+  auto* masks = dynamic_cast<TrainsMasks*>(&model);
+  return make(config, parameters_of(model), masks ? masks->take_products() : MaskedProducts{});
+}
+
+std::unique_ptr<Optimizer> Optimizer::make(const Json& spec, Model& model) {
+  OptimizerConfig config;
+  read_config(config, spec, "optimizer");
+  return make(config, model);
 }
 
 Optimizer::Optimizer(OptimizerConfig config, NamedParameters parameters,
@@ -239,8 +286,93 @@ Optimizer::Optimizer(OptimizerConfig config, NamedParameters parameters,
   }
 }
 
+void Optimizer::add_products(MaskedProducts products) {
+  const auto entry_of = [&](const at::Tensor& parameter) -> Entry* {
+    for (Entry& entry : entries_) {
+      if (entry.parameter.is_same(parameter)) return &entry;
+    }
+    return nullptr;
+  };
+  for (auto& product : products) {
+    Entry *const weight = entry_of(product->weight()), *const mask = entry_of(product->mask());
+    if (!mask || (product->weight().defined() && !weight)) {
+      fail<Internal>({.where = "optimizer", .rule = "a product is of the model's parameters"});
+    }
+    products_.push_back({.product = std::move(product), .weight = weight, .mask = mask});
+  }
+}
+
 void Optimizer::zero_grad() {
   for (Entry& entry : entries_) entry.parameter.mutable_grad() = at::Tensor();
+  for (const Product& product : products_) product.product->drop_gradient();
+  is_passed_on_ = false;
+}
+
+void Optimizer::step() {
+  const at::NoGradGuard no_grad;
+  for (const Product& it : products_) {
+    if (!is_passed_on_ && is_one_update(it)) {
+      update_at_once(it);
+      continue;
+    }
+    if (!is_passed_on_) it.product->pass_on();
+    it.product->set_current(false);  // the groups' kernels do not tell that they wrote
+  }
+  is_passed_on_ = false;
+  for (Group& group : gather()) update(group);
+}
+
+bool Optimizer::is_one_update(const Product& p) const {
+  MaskedProduct& product = *p.product;
+  const at::Tensor& mask = p.mask->parameter;
+  const auto fits = [&](const at::Tensor& tensor) {
+    return !tensor.defined() || tensor.strides() == mask.strides();
+  };
+  if (!has_product_pass() || !product.gradient().defined() || mask.grad().defined() ||
+      !fits(product.value()) || !fits(product.constant())) {
+    return false;
+  }
+  if (!p.weight) return product.trains_mask();
+  const at::Tensor& weight = p.weight->parameter;
+  const bool is_together = !product.trains_mask() || (p.weight->updates == p.mask->updates &&
+                                                      p.weight->is_head == p.mask->is_head);
+  return is_together && fits(weight) && weight.requires_grad() && !weight.grad().defined();
+}
+
+void Optimizer::update_at_once(const Product& p) {
+  Product now = p;
+  if (!p.product->trains_mask()) now.mask = nullptr;
+  for (Entry* entry : {now.weight, now.mask}) {
+    if (entry) count(*entry);
+  }
+  update_product(now);
+  p.product->drop_gradient();
+  p.product->set_current(true);
+}
+
+void Optimizer::count(Entry& entry) const {
+  if (entry.updates++ > 0) return;
+  for (size_t i = 0; i < slot_names_.size(); ++i) {
+    entry.slots.push_back(at::zeros_like(entry.parameter));
+  }
+}
+
+double Optimizer::lr_of(const Entry& entry) const {
+  return config_.lr * (entry.is_head ? config_.head_lr_ratio : 1);
+}
+
+at::Tensor Optimizer::clip_grad_norm(double max_norm) {
+  const at::NoGradGuard no_grad;
+  for (const Product& product : products_) product.product->pass_on();
+  is_passed_on_ = true;
+  std::vector<at::Tensor> gradients;
+  for (const Entry& entry : entries_) {
+    if (entry.parameter.grad().defined()) gradients.push_back(entry.parameter.grad());
+  }
+  if (gradients.empty()) return at::zeros({});
+  const at::Tensor norm = at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients)));
+  at::_foreach_mul_(gradients, (max_norm / (norm + 1e-6)).clamp_max(1.0));
+  return norm;
 }
 
 std::vector<Optimizer::Group> Optimizer::gather() {
@@ -248,11 +380,7 @@ std::vector<Optimizer::Group> Optimizer::gather() {
   for (Entry& entry : entries_) {
     const at::Tensor& gradient = entry.parameter.grad();
     if (!gradient.defined()) continue;
-    if (entry.updates++ == 0) {
-      for (size_t i = 0; i < slot_names_.size(); ++i) {
-        entry.slots.push_back(at::zeros_like(entry.parameter));
-      }
-    }
+    count(entry);
     const auto& like = entry.parameter;
     auto group = std::find_if(groups.begin(), groups.end(), [&](const Group& candidate) {
       const at::Tensor& first = candidate.parameters.front();
@@ -260,10 +388,9 @@ std::vector<Optimizer::Group> Optimizer::gather() {
              first.scalar_type() == like.scalar_type() && first.device() == like.device();
     });
     if (group == groups.end()) {
-      group = groups.insert(groups.end(),
-                            Group{.updates = entry.updates,
-                                  .is_head = entry.is_head,
-                                  .lr = config_.lr * (entry.is_head ? config_.head_lr_ratio : 1)});
+      group = groups.insert(
+          groups.end(),
+          Group{.updates = entry.updates, .is_head = entry.is_head, .lr = lr_of(entry)});
       group->slots.resize(slot_names_.size());
     }
     group->parameters.push_back(entry.parameter);
@@ -313,18 +440,6 @@ void Optimizer::restore(const TensorMap& state) {
                            .got = std::to_string(state.size() - used) + " entries too many",
                            .id = "T-OPT-04"});
   }
-}
-
-at::Tensor clip_grad_norm(const NamedParameters& parameters, double max_norm) {
-  const at::NoGradGuard no_grad;
-  std::vector<at::Tensor> gradients;
-  for (const auto& [name, parameter] : parameters) {
-    if (parameter.grad().defined()) gradients.push_back(parameter.grad());
-  }
-  if (gradients.empty()) return at::zeros({});
-  const at::Tensor norm = at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients)));
-  at::_foreach_mul_(gradients, (max_norm / (norm + 1e-6)).clamp_max(1.0));
-  return norm;
 }
 
 }  // namespace tessera::train

@@ -10,6 +10,8 @@
 
 #include "tessera/core/config.h"
 #include "tessera/core/tensor_map.h"
+#include "tessera/systems/masked_product.h"
+#include "tessera/systems/model.h"
 
 namespace tessera::train {
 
@@ -38,6 +40,7 @@ struct OptimizerConfig final : Config {
 };
 
 using NamedParameters = std::vector<std::pair<std::string, at::Tensor>>;
+NamedParameters parameters_of(const Model& model);
 
 /// Updates parameters in place from their gradients, all of them in a few fused kernel calls.
 /// A parameter without a gradient is left alone entirely: no state, no decay, no count of updates.
@@ -47,17 +50,29 @@ using NamedParameters = std::vector<std::pair<std::string, at::Tensor>>;
 ///   rmsprop     with momentum, centred
 ///   adam_keras  adam with eps added before the bias correction
 ///   lra_adam    adamw with the defaults of Long-Range Arena
+/// Of masked products (systems/masked_product.h) the gradient goes on to weight and mask, the
+/// mask's with the penalty; adam and adam_keras update both in the pass that forms the new product.
 class Optimizer {
  public:
-  /// Parameters must be float or double, and dense. Throws InvalidArgument.
-  static std::unique_ptr<Optimizer> make(const OptimizerConfig& config, NamedParameters parameters);
+  /// Parameters must be float or double, and dense. Products are of these parameters.
+  /// Throws InvalidArgument.
+  static std::unique_ptr<Optimizer> make(const OptimizerConfig& config, NamedParameters parameters,
+                                         MaskedProducts products = {});
   /// From a case's `train.optimizer`: {"name": "adam", "lr": 0.001, …}.
-  static std::unique_ptr<Optimizer> make(const Json& spec, NamedParameters parameters);
+  static std::unique_ptr<Optimizer> make(const Json& spec, NamedParameters parameters,
+                                         MaskedProducts products = {});
+  /// Of all parameters of a model; takes its products where it has any.
+  static std::unique_ptr<Optimizer> make(const OptimizerConfig& config, Model& model);
+  static std::unique_ptr<Optimizer> make(const Json& spec, Model& model);
   virtual ~Optimizer() = default;
 
-  virtual void step() = 0;
+  void step();
   /// Drops the gradients, so that a parameter that the next backward does not reach has none.
   void zero_grad();
+  /// Scales all gradients so that their joint Euclidean norm is at most `max_norm`; returns the
+  /// norm before, as a 0-d tensor (nothing is read back). torch's rule: factor
+  /// max_norm / (norm + 1e-6). Penalties of masks count.
+  at::Tensor clip_grad_norm(double max_norm);
 
   double lr() const { return config_.lr; }
   void set_lr(double lr) { config_.lr = lr; }
@@ -88,20 +103,37 @@ class Optimizer {
     std::vector<std::vector<at::Tensor>> slots;  ///< [slot][parameter]
   };
 
+  /// A product with the entries of its factors.
+  struct Product {
+    std::shared_ptr<MaskedProduct> product;
+    Entry* weight = nullptr;  ///< null: one
+    Entry* mask = nullptr;    ///< null in an update that leaves it alone
+  };
+
   Optimizer(OptimizerConfig config, NamedParameters parameters, std::vector<std::string> slots);
 
   const OptimizerConfig& config() const { return config_; }
-  /// Counts the update and gathers; new slots are zeros. Usually one group.
-  std::vector<Group> gather();
+  double lr_of(const Entry& entry) const;
+  virtual void update(Group& group) = 0;
+  /// Whether the rule updates a product in one pass; else its factors come with the groups.
+  virtual bool has_product_pass() const { return false; }
+  virtual void update_product(const Product&) {}
 
  private:
+  void add_products(MaskedProducts products);
+  /// Whether the product's own gradient is all there is to the update of its factors.
+  bool is_one_update(const Product& product) const;
+  void update_at_once(const Product& product);
+  /// Counts the update; new slots are zeros.
+  void count(Entry& entry) const;
+  /// Counts and gathers. Usually one group.
+  std::vector<Group> gather();
+
   OptimizerConfig config_;
   std::vector<std::string> slot_names_;
   std::vector<Entry> entries_;
+  std::vector<Product> products_;
+  bool is_passed_on_ = false;
 };
-
-/// Scales all gradients so that their joint Euclidean norm is at most `max_norm`; returns the norm
-/// before, as a 0-d tensor (nothing is read back). torch's rule: factor max_norm / (norm + 1e-6).
-at::Tensor clip_grad_norm(const NamedParameters& parameters, double max_norm);
 
 }  // namespace tessera::train

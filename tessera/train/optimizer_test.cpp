@@ -165,12 +165,148 @@ TEST(ClipGradNorm, gradients_keep_their_direction_and_get_the_norm) {
              c = torch::zeros(1).requires_grad_();
   a.mutable_grad() = torch::tensor({3.0f, 0.0f});
   b.mutable_grad() = torch::tensor({4.0f});
-  const NamedParameters parameters = {{"a", a}, {"b", b}, {"c", c}};
-  EXPECT_FLOAT_EQ(clip_grad_norm(parameters, 10).item<float>(), 5);
+  const auto optimizer = Optimizer::make(Json{{"name", "sgd"}}, {{"a", a}, {"b", b}, {"c", c}});
+  EXPECT_FLOAT_EQ(optimizer->clip_grad_norm(10).item<float>(), 5);
   EXPECT_FLOAT_EQ(b.grad().item<float>(), 4);
-  EXPECT_FLOAT_EQ(clip_grad_norm(parameters, 0.5).item<float>(), 5);
+  EXPECT_FLOAT_EQ(optimizer->clip_grad_norm(0.5).item<float>(), 5);
   EXPECT_NEAR(a.grad()[0].item<float>(), 0.3, 1e-6);
   EXPECT_NEAR(b.grad().item<float>(), 0.4, 1e-6);
+}
+
+// ---- Masked products ----------------------------------------------------------------------------
+
+constexpr double kL1 = 0.05, kEdgeL1 = 0.2;
+
+/// Two products, one of them a mask alone, and a plain parameter: trained from the factors with the
+/// penalty in the loss, or from the products.
+struct Masked {
+  at::Tensor weight = grid(0.5).t().requires_grad_();  // turned in memory, as UGS has them
+  at::Tensor mask = (grid(0.03) + 0.9).t().requires_grad_();
+  at::Tensor fixed = (grid(1) > 1).to(torch::kDouble).t();
+  at::Tensor edges = torch::tensor({1.01, 0.0, -0.3}, torch::kDouble).requires_grad_();
+  at::Tensor kept = torch::tensor({1.0, 0.0, 1.0}, torch::kDouble);
+  at::Tensor bias = torch::tensor({0.25, -0.5}, torch::kDouble).requires_grad_();
+  MaskedProducts products;
+  std::unique_ptr<Optimizer> optimizer;
+
+  Masked(const std::string& spec, bool takes_products) {
+    if (takes_products) {
+      products = {std::make_shared<MaskedProduct>(weight, mask, fixed),
+                  std::make_shared<MaskedProduct>(at::Tensor(), edges, kept)};
+      products[0]->take(kL1);
+      products[1]->take(kEdgeL1);
+    }
+    optimizer =
+        Optimizer::make(Json::parse(spec),
+                        {{"w", weight}, {"w_mask", mask}, {"edges", edges}, {"b", bias}}, products);
+  }
+  static at::Tensor grid(double scale) {
+    return scale * (torch::arange(6, torch::kDouble).reshape({3, 2}) - 2.5);
+  }
+
+  at::Tensor loss(bool reads_weight = false) {
+    const bool takes = !products.empty();
+    const at::Tensor w_23 = takes ? products[0]->read() : weight * mask * fixed;
+    const at::Tensor e_3 = takes ? products[1]->read() : edges * kept;
+    at::Tensor sum = ((torch::mv(w_23, e_3) + bias) - 1).square().sum();
+    if (reads_weight) sum = sum + 0.1 * weight.square().sum();
+    if (takes) return sum;
+    if (mask.requires_grad()) sum = sum + kL1 * mask.abs().sum();
+    return edges.requires_grad() ? sum + kEdgeL1 * edges.abs().sum() : sum;
+  }
+  void step(bool reads_weight = false) {
+    optimizer->zero_grad();
+    loss(reads_weight).backward();
+    optimizer->step();
+  }
+  at::Tensor values() const {
+    return torch::cat({weight.flatten(), mask.flatten(), edges, bias}).detach();
+  }
+};
+
+void expect_same(const Masked& a, const Masked& b, const std::string& what) {
+  EXPECT_LE((a.values() - b.values()).abs().max().item<double>(), 1e-13) << what;
+  const TensorMap expected = a.optimizer->state(), state = b.optimizer->state();
+  EXPECT_EQ(state.size(), expected.size()) << what;
+  for (const auto& [name, tensor] : expected) {
+    ASSERT_TRUE(state.contains(name)) << what << " " << name;
+    EXPECT_LE((tensor - state.at(name)).abs().max().item<double>(), 1e-13) << what << " " << name;
+  }
+}
+
+const char* const kProductRules[] = {
+    R"({"name":"adam","lr":0.05,"weight_decay":0.01})",
+    R"({"name":"adam_keras","lr":0.05})",
+    R"({"name":"adamw","lr":0.05})",
+    R"({"name":"adam","lr":0.05,"head_lr_ratio":10,"head":"w_"})",
+    R"({"name":"sgd","lr":0.05,"momentum":0.9})",
+};
+
+TEST(Products, are_trained_as_their_factors_with_the_penalty_in_the_loss) {
+  for (const char* rule : kProductRules) {
+    Masked factors(rule, false), products(rule, true);
+    for (int s = 0; s < 5; ++s) {
+      // A weight that the loss reads beside its product has a gradient of its own.
+      factors.step(s == 3);
+      products.step(s == 3);
+    }
+    expect_same(factors, products, rule);
+  }
+}
+
+TEST(Products, of_frozen_masks_train_their_weights_alone) {
+  for (const char* rule : kProductRules) {
+    Masked factors(rule, false), products(rule, true);
+    for (Masked* it : {&factors, &products}) {
+      for (int s = 0; s < 4; ++s) {
+        for (const at::Tensor& mask : {it->mask, it->edges}) mask.requires_grad_(s < 2);
+        it->step();
+      }
+    }
+    expect_same(factors, products, rule);
+  }
+}
+
+TEST(Products, add_up_over_the_batches_of_an_update_with_one_penalty) {
+  Masked factors(kProductRules[0], false), products(kProductRules[0], true);
+  for (int s = 0; s < 3; ++s) {
+    for (Masked* it : {&factors, &products}) it->optimizer->zero_grad();
+    const at::Tensor penalty = kL1 * factors.mask.abs().sum() + kEdgeL1 * factors.edges.abs().sum();
+    (2 * factors.loss() - penalty).backward();
+    for (int batch = 0; batch < 2; ++batch) products.loss().backward();
+    for (Masked* it : {&factors, &products}) it->optimizer->step();
+  }
+  expect_same(factors, products, "two batches");
+}
+
+TEST(Products, are_clipped_with_their_penalties) {
+  for (const char* rule : kProductRules) {
+    Masked factors(rule, false), products(rule, true);
+    for (Masked* it : {&factors, &products}) {
+      for (int s = 0; s < 3; ++s) {
+        it->optimizer->zero_grad();
+        it->loss().backward();
+        it->optimizer->clip_grad_norm(0.5);
+        it->optimizer->step();
+      }
+    }
+    expect_same(factors, products, rule);
+  }
+}
+
+TEST(Products, continue_bit_for_bit_from_a_restored_state) {
+  Masked whole(kProductRules[0], true), half(kProductRules[0], true), rest(kProductRules[0], true);
+  for (int s = 0; s < 6; ++s) whole.step();
+  for (int s = 0; s < 3; ++s) half.step();
+  rest.loss();  // its products are of the first values now
+  {
+    const torch::NoGradGuard no_grad;
+    rest.weight.copy_(half.weight), rest.mask.copy_(half.mask);
+    rest.edges.copy_(half.edges), rest.bias.copy_(half.bias);
+  }
+  rest.optimizer->restore(half.optimizer->state());
+  for (int s = 3; s < 6; ++s) rest.step();
+  EXPECT_TRUE(torch::equal(whole.values(), rest.values()));
 }
 
 }  // namespace

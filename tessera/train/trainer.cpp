@@ -35,14 +35,6 @@ double seconds_between(Clock::time_point a, Clock::time_point b) {
   return std::chrono::duration<double>(b - a).count();
 }
 
-NamedParameters parameters_of(const Model& model) {
-  NamedParameters parameters;
-  for (const auto& item : model.named_parameters()) {
-    parameters.emplace_back(item.key(), item.value());
-  }
-  return parameters;
-}
-
 TensorMap cloned(const TensorMap& tensors) {
   TensorMap copies;
   for (const auto& [name, tensor] : tensors) copies.set(name, tensor.clone());
@@ -141,7 +133,7 @@ Trainer::Trainer(const Recipe& recipe, const TrainOptions& options)
   const bool is_new = options_.out.empty() || checkpoints_.list().empty();
   if (given != nullptr && is_new) begin_with(*model_, given->initial_weights());
   parameters_ = parameters_of(*model_);
-  optimizer_ = Optimizer::make(config_.optimizer, parameters_);
+  optimizer_ = Optimizer::make(config_.optimizer, *model_);
   if (config_.ema_decay > 0) ema_ = std::make_unique<Ema>(parameters_, config_.ema_decay);
   loader_ = std::make_unique<Loader>(task_->size(Split::kTrain), config_.batch_size,
                                      config_.shuffle, config_.drop_last, rng_);
@@ -338,13 +330,13 @@ void Trainer::update() {
   if (micro_batches > 1) loss = loss / static_cast<double>(micro_batches);
 
   const Clock::time_point ready = Clock::now();
-  if (config_.grad_clip_norm > 0) clip_grad_norm(parameters_, config_.grad_clip_norm);
+  if (config_.grad_clip_norm > 0) optimizer_->clip_grad_norm(config_.grad_clip_norm);
   optimizer_->step();
   model_->constrain();
   optimizer_->zero_grad();
   if (const auto* phased = dynamic_cast<const Phased*>(model_.get());
       phased && phased->ends_phase()) {
-    optimizer_ = Optimizer::make(config_.optimizer, parameters_);
+    optimizer_ = Optimizer::make(config_.optimizer, *model_);
   }
   if (ema_) ema_->update();
   const Clock::time_point end = Clock::now();

@@ -11,11 +11,11 @@ namespace {
 
 // ---- Gather -------------------------------------------------------------------------------------
 
-/// `kVectors` vectors of a row at column c; `count` is below a vector in the last one only. The
-/// sums stay in registers while the row's entries stream by.
+/// `kVectors` vectors of a row at column c; `count` is below a vector in the last one only; `last`
+/// is the end of all entries. The sums stay in registers while the row's entries stream by.
 template <class T, int kVectors, bool kWhole, bool kOut, bool kDot>
-inline void gather_chunk(const Gather<T>& g, int64_t i, int64_t c, int64_t count) {
-  constexpr int64_t kWidth = Vec<T>::size();
+inline void gather_chunk(const Gather<T>& g, int64_t i, int64_t last, int64_t c, int64_t count) {
+  constexpr int64_t kWidth = Vec<T>::size(), kAhead = 6;
   const auto get = [&](const T* from, int v) {
     return kWhole ? Vec<T>::loadu(from + v * kWidth) : load<T>(from, count);
   };
@@ -42,6 +42,12 @@ inline void gather_chunk(const Gather<T>& g, int64_t i, int64_t c, int64_t count
   }
   for (int64_t k = begin; k < end; ++k) {
     const T* from = g.from + g.index[k] * g.width + c;
+    // Rows further on, of later rows of the result too. Without products the processor keeps up.
+    if constexpr (kDot && kVectors > 1) {
+      const T* ahead = g.from + g.index[k + kAhead < last ? k + kAhead : k] * g.width + c;
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) __builtin_prefetch(ahead + v * kWidth);
+    }
     const Vec<T> coefficient(kOut ? g.coefficient[k] : T(0));
     // Two sums, so that one addition need not wait for the last.
     Vec<T> even(T(0)), odd(T(0));
@@ -79,17 +85,18 @@ void gather_rows(const Gather<T>& g, int64_t begin, int64_t end) {
 #else
   constexpr int kMost = kDot ? 4 : 8;
 #endif
+  const int64_t last = g.ptr[end];
   for (int64_t i = begin; i < end; ++i) {
     int64_t c = 0;
     for (; c + kMost * kWidth <= g.width; c += kMost * kWidth) {
-      gather_chunk<T, kMost, true, kOut, kDot>(g, i, c, kWidth);
+      gather_chunk<T, kMost, true, kOut, kDot>(g, i, last, c, kWidth);
     }
-    for (; c + 2 * kWidth <= g.width; c += 2 * kWidth) {
-      gather_chunk<T, 2, true, kOut, kDot>(g, i, c, kWidth);
+    for (; c + 4 * kWidth <= g.width; c += 4 * kWidth) {
+      gather_chunk<T, 4, true, kOut, kDot>(g, i, last, c, kWidth);
     }
     for (; c < g.width; c += kWidth) {
       const int64_t count = g.width - c < kWidth ? g.width - c : kWidth;
-      gather_chunk<T, 1, false, kOut, kDot>(g, i, c, count);
+      gather_chunk<T, 1, false, kOut, kDot>(g, i, last, c, count);
     }
   }
 }

@@ -203,6 +203,10 @@ const Plan& plan_of(const Problem<T>& p, Options... options) {
   return memo.plan.emplace(p, options...);
 }
 
+/// From here on a batch goes node by node: what it reads is then each node's parameters once, and
+/// the sum across lanes that every sample of a node costs is small beside its products.
+constexpr int64_t kLeastInputsByNode = 64;
+
 template <class T>
 at::Tensor forward(const GridLinearArgs& args) {
   const Problem<T> p(args);
@@ -215,6 +219,14 @@ at::Tensor forward(const GridLinearArgs& args) {
       grid_linear_kernels<T>().forward_one(p, p.x, p.active, p.indices, p.weights,
                                            part_begin(p.out, parts, part),
                                            part_begin(p.out, parts, part + 1), to);
+    });
+    return y;
+  }
+  if (p.in >= kLeastInputsByNode) {
+    const auto& uses = plan_of<Uses<T>>(p, /*with_zeros=*/false);
+    for_each_part(parts, [&](int64_t part) {
+      grid_linear_kernels<T>().forward_by_node(p, uses.view(), part_begin(p.out, parts, part),
+                                               part_begin(p.out, parts, part + 1), to);
     });
     return y;
   }

@@ -121,6 +121,75 @@ void forward(const GridLinearProblem<T>& p, const GridBlock* blocks, int64_t num
   }
 }
 
+// ---- Forward, node by node: each node's rows are read once --------------------------------------
+
+/// y[row][o …] += n·(W[o …]·x[row] + b[o …]) of `kRows` samples of one node and `kOut` outputs.
+template <class T, int kRows, int kOut>
+void add_node(const GridLinearProblem<T>& p, const T* w, const T* b, const GridUse<T>* use,
+              int64_t o, T* y) {
+  constexpr int64_t kWidth = Vec<T>::size();
+  const T* x[kRows];
+  Vec<T> sum[kRows][kOut];
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; ++r) {
+    x[r] = p.x + use[r].row * p.in;
+#pragma GCC unroll 8
+    for (int i = 0; i < kOut; ++i) sum[r][i] = Vec<T>(T(0));
+  }
+  const auto add = [&](int64_t k, int64_t count) {
+    const bool is_whole = count == kWidth;
+    Vec<T> x_k[kRows];
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+      x_k[r] = is_whole ? Vec<T>::loadu(x[r] + k) : load<T>(x[r] + k, count);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < kOut; ++i) {
+      const T* from = w + i * p.in + k;
+      __builtin_prefetch(from + kOut * p.in);  // the next outputs' row
+      const Vec<T> w_i = is_whole ? Vec<T>::loadu(from) : load<T>(from, count);
+#pragma GCC unroll 4
+      for (int r = 0; r < kRows; ++r) sum[r][i] = at::vec::fmadd(x_k[r], w_i, sum[r][i]);
+    }
+  };
+  int64_t k = 0;
+#pragma GCC unroll 1
+  for (; k + kWidth <= p.in; k += kWidth) add(k, kWidth);
+  if (k < p.in) add(k, p.in - k);
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; ++r) {
+    T* const to = y + use[r].row * p.out + o;
+#pragma GCC unroll 8
+    for (int i = 0; i < kOut; ++i) to[i] += use[r].weight * (total(sum[r][i]) + (b ? b[i] : T(0)));
+  }
+}
+
+template <class T, int kOut>
+void add_node_outputs(const GridLinearProblem<T>& p, int64_t node, int64_t o, const GridUse<T>* use,
+                      const GridUse<T>* last, T* y) {
+  const T* w = p.weight + (node * p.out + o) * p.in;
+  const T* b = p.bias == nullptr ? nullptr : p.bias + node * p.out + o;
+  for (; use + kGridRows <= last; use += kGridRows)
+    add_node<T, kGridRows, kOut>(p, w, b, use, o, y);
+  for (; use + 2 <= last; use += 2) add_node<T, 2, kOut>(p, w, b, use, o, y);
+  if (use < last) add_node<T, 1, kOut>(p, w, b, use, o, y);
+}
+
+template <class T>
+void forward_by_node(const GridLinearProblem<T>& p, const GridUses<T>& all, int64_t begin,
+                     int64_t end, T* y) {
+  for (int64_t row = 0; row < p.rows; ++row) fill_zero(y + row * p.out + begin, end - begin);
+  for (int64_t node = 0; node < p.nodes; ++node) {
+    const GridUse<T>*first = all.uses + all.begin[node], *last = all.uses + all.begin[node + 1];
+    if (first == last) continue;
+    int64_t o = begin;
+    for (; o + kOutputs <= end; o += kOutputs) {
+      add_node_outputs<T, kOutputs>(p, node, o, first, last, y);
+    }
+    for (; o < end; ++o) add_node_outputs<T, 1>(p, node, o, first, last, y);
+  }
+}
+
 // ---- One sample ---------------------------------------------------------------------------------
 
 /// sums[i] += n · (rows i of w times x), vectors of partial sums.
@@ -400,8 +469,8 @@ void backward_weight(const GridLinearProblem<T>& p, const GridUses<T>& all, cons
 
 template <class T>
 GridLinearKernels<T> grid_linear_kernels() {
-  return {forward<T>, forward_one<T>, backward_x<T>, backward_weight<T>,
-          blend<T>,   affine<T>,      elu<T>};
+  return {forward<T>,         forward_by_node<T>, forward_one<T>, backward_x<T>,
+          backward_weight<T>, blend<T>,           affine<T>,      elu<T>};
 }
 template GridLinearKernels<float> grid_linear_kernels<float>();
 template GridLinearKernels<double> grid_linear_kernels<double>();

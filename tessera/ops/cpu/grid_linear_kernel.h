@@ -52,6 +52,9 @@ struct GridLinearKernels {
   /// y, outputs [begin, end) of every block's samples.
   void (*forward)(const GridLinearProblem<T>&, const GridBlock* blocks, int64_t num_blocks,
                   const GridBlockEntry<T>* entries, int64_t begin, int64_t end, T* y);
+  /// The same, node by node: y is zeroed first.
+  void (*forward_by_node)(const GridLinearProblem<T>&, const GridUses<T>&, int64_t begin,
+                          int64_t end, T* y);
   /// The same for one sample: streams each node's rows once, in chunks.
   void (*forward_one)(const GridLinearProblem<T>&, const T* x, int64_t active, const int64_t* index,
                       const T* weight, int64_t begin, int64_t end, T* y);

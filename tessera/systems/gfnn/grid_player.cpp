@@ -120,8 +120,10 @@ void GridPlayer::frame(std::span<const float> x, std::span<const float> g, std::
                        out_dim()),
            fmt::format("{}, {} and {}", x.size(), g.size(), y.size()));
   }
-  for (const float coordinate : g) {
-    if (!std::isfinite(coordinate)) refuse("coordinates must be finite", "NaN or infinity");
+  for (size_t k = 0; k < g.size(); ++k) {
+    if (!std::isfinite(grid_.axes[k].share(static_cast<double>(g[k])))) {
+      refuse("coordinates must be finite, also as shares of their axes", "NaN or infinity");
+    }
   }
   ++frames_;
   clamped_ += is_outside(grid_, g);

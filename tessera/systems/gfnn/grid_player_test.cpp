@@ -108,6 +108,28 @@ TEST(GfnnPlayer, blends_again_only_beyond_its_reach) {
   EXPECT_EQ(same.blends(), 1);
 }
 
+TEST(GfnnPlayer, takes_the_largest_coordinates_on_a_short_periodic_axis) {
+  const at::NoGradGuard no_grad;
+  const auto model = grid_of(
+      small({{"grid_low", {0, 0}}, {"grid_high", {1, 1e-3}}, {"grid_periodic", {false, true}}}),
+      at::kFloat);
+  GridPlayer player = model->player(0);
+  const float most = std::numeric_limits<float>::max();
+  const at::Tensor x = draw({4, 3}, 1, at::kFloat);
+  const at::Tensor g =
+      torch::tensor({most, most, -most, -most, 0.5f, most, most, 0.0f}).view({4, 2});
+  const at::Tensor y = play(player, x, g);
+  EXPECT_TRUE(y.isfinite().all().item<bool>()) << y;
+  EXPECT_LT(distance(y, model->forward(x, g)), 1e-5);
+  EXPECT_LT(distance(y, grid_of(small({{"grid_low", {0, 0}},
+                                       {"grid_high", {1, 1e-3}},
+                                       {"grid_periodic", {false, true}}}),
+                                at::kDouble)
+                            ->forward(x.to(at::kDouble), g.to(at::kDouble))
+                            .to(at::kFloat)),
+            1e-4);
+}
+
 TEST(GfnnPlayer, counts_frames_beyond_the_ends) {
   const auto model = grid_of(small(), at::kFloat);
   GridPlayer player = model->player(0);
@@ -182,6 +204,12 @@ TEST(GfnnErrors, inputs_that_do_not_fit) {
     g[2][1] = value;
     EXPECT_THROW(run(draw({4, 3}), g)(), InvalidArgument) << value;
   }
+  // Finite, but not as a multiple of the axis, of length 2.
+  const at::Tensor far = draw({4, 2});
+  far[1][1] = std::numeric_limits<double>::max();
+  EXPECT_NO_THROW(run(draw({4, 3}), far)());
+  const auto short_axis = model_of(small({{"grid_high", {1, 0.5}}}));
+  refused("T-GRID-04", [&] { short_axis->run({{"x", draw({4, 3})}, {"g", far}}); });
   EXPECT_THROW(grid_of(small())->refine(2), InvalidArgument);
 }
 

@@ -5,6 +5,7 @@
 
 #include <optional>
 
+#include "tessera/systems/gfnn/grid_network.h"
 #include "tessera/systems/gfnn/model.h"
 
 namespace tessera::gfnn {
@@ -17,14 +18,29 @@ struct Shape {
 
   /// Least work: 4 nodes an axis, a multiply-add for each of their parameters.
   double forward_flops() const {
-    double parameters = 0, active = 1;
-    for (size_t l = 0; l + 1 < dims.size(); ++l) {
-      parameters += static_cast<double>(dims[l + 1] * (dims[l] + 1));
-    }
+    double active = 1;
     for (size_t k = 0; k < sizes.size(); ++k) active *= 4;
-    return 2 * static_cast<double>(batch) * active * parameters;
+    return 2 * static_cast<double>(batch) * active * parameters();
+  }
+  /// Of one node.
+  double parameters() const {
+    double count = 0;
+    for (size_t l = 0; l + 1 < dims.size(); ++l) {
+      count += static_cast<double>(dims[l + 1] * (dims[l] + 1));
+    }
+    return count;
   }
 };
+
+/// What a forward reads of the grid: the parameters of every node that a sample blends.
+Json reads_of(const Shape& shape, const at::Tensor& g, const GridNetwork& network) {
+  const ops::NodeWeights n = ops::grid_weights(g, network.grid());
+  const int64_t read = std::get<0>(at::_unique(n.index)).numel();
+  const double megabytes = 4e-6 * shape.parameters() * static_cast<double>(read);
+  return {{"nodes_read", read},
+          {"parameters_read_mb", megabytes},
+          {"note", fmt::format("{} nodes read, {:.1f} MB", read, megabytes)}};
+}
 
 WorkloadInstance instance(const Shape& shape, std::optional<double> cache_reach = {}) {
   GfnnConfig config;
@@ -38,15 +54,19 @@ WorkloadInstance instance(const Shape& shape, std::optional<double> cache_reach 
   torch::manual_seed(0);
   auto generator = at::detail::createCPUGenerator(0);
   const auto axes = static_cast<int64_t>(shape.sizes.size());
-  return {.model = make_model(config),
-          .inputs = {{"x", torch::randn({shape.batch, config.in_dim}, generator)},
-                     {"g", torch::rand({shape.batch, axes}, generator)},
+  const auto model = make_model(config);
+  const at::Tensor x = torch::randn({shape.batch, config.in_dim}, generator);
+  const at::Tensor g = torch::rand({shape.batch, axes}, generator);
+  return {.model = model,
+          .inputs = {{"x", x},
+                     {"g", g},
                      {"target", torch::randn({shape.batch, config.out_dim}, generator)}},
           .loss =
               [](const TensorMap& outputs, const TensorMap& inputs) {
                 return at::mse_loss(outputs.at("y"), inputs.at("target"));
               },
-          .optimizer = {{"name", "adam"}, {"lr", 1e-3}}};
+          .optimizer = {{"name", "adam"}, {"lr", 1e-3}},
+          .remarks = reads_of(shape, g, dynamic_cast<const GridNetwork&>(*model))};
 }
 
 Workload workload(const std::string& name, std::string summary, const Shape& shape) {
@@ -81,7 +101,9 @@ std::vector<Workload> workloads() {
                {1024, {2, 32, 32, 1}, {6, 6}, Json::array({false, false})}),
       workload("animation", "128-256-256-128 on 4 (periodic) x 5 nodes, batch 32", animation),
       workload("runtime", "the same, one sample", runtime)};
-  all[1].variants = {on_nodes(animation, {8, 10}), on_nodes(animation, {16, 20})};
+  // On the last of them hardly two samples share a node.
+  all[1].variants = {on_nodes(animation, {8, 10}), on_nodes(animation, {16, 20}),
+                     on_nodes(animation, {32, 40}), on_nodes(animation, {64, 80})};
   // A coordinate that stays in reach of the network that was blended last; grids of more nodes.
   all[2].variants = {on_nodes(runtime, {8, 10}),
                      on_nodes(runtime, {16, 20}),

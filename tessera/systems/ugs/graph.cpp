@@ -22,6 +22,17 @@ ops::EdgeList list_of(const Graph& graph) {
   return graph.list.row_ptr.defined() ? graph.list : list_of(graph.edges, graph.num_nodes);
 }
 
+/// The matrix whose row c has a place for the weight of each edge into c; without values.
+ops::SparseMatrix matrix_of(const ops::EdgeList& list) {
+  return {.rows = list.num_nodes,
+          .cols = list.num_nodes,
+          .row_ptr = list.row_ptr,
+          .col = list.col,
+          .col_ptr = list.sender_ptr,
+          .row = list.row.index_select(0, list.sender_order),
+          .place = list.sender_order};
+}
+
 }  // namespace
 
 Graph make_graph(const at::Tensor& edges, int64_t num_nodes, bool may_repeat) {
@@ -61,15 +72,24 @@ Graph only_edges(const Graph& graph, const at::Tensor& places) {
 
 at::Tensor propagate(const at::Tensor& x, const Graph& graph, const at::Tensor& weights) {
   const ops::EdgeList list = list_of(graph);
-  // The matrix whose row c holds the weights of the edges into c.
-  const ops::SparseMatrix matrix{.rows = graph.num_nodes,
-                                 .cols = graph.num_nodes,
-                                 .value = weights.index_select(0, list.order),
-                                 .row_ptr = list.row_ptr,
-                                 .col = list.col,
-                                 .col_ptr = list.sender_ptr,
-                                 .row = list.row.index_select(0, list.sender_order),
-                                 .place = list.sender_order};
+  ops::SparseMatrix matrix = matrix_of(list);
+  matrix.value = weights.index_select(0, list.order);
+  return ops::sparse_linear(matrix, x.t());
+}
+
+MeanPropagation::MeanPropagation(const Graph& graph, const at::Tensor& degrees)
+    : share_(degrees.reciprocal().index_select(0, graph.targets())) {
+  const at::Tensor nodes = at::arange(graph.num_nodes, graph.edges.options());
+  const ops::EdgeList list =
+      list_of(at::cat({graph.edges, at::stack({nodes, nodes})}, 1), graph.num_nodes);
+  matrix_ = matrix_of(list);
+  order_ = list.order;
+}
+
+at::Tensor MeanPropagation::operator()(const at::Tensor& x, const at::Tensor& weights,
+                                       const at::Tensor& own) const {
+  ops::SparseMatrix matrix = matrix_;
+  matrix.value = at::cat({weights * share_, own.expand({x.size(0)})}).index_select(0, order_);
   return ops::sparse_linear(matrix, x.t());
 }
 

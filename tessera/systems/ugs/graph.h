@@ -30,6 +30,23 @@ Graph only_edges(const Graph& graph, const at::Tensor& places);
 /// One writer for each row: equal bits at every call.
 at::Tensor propagate(const at::Tensor& x, const Graph& graph, const at::Tensor& weights);
 
+/// The mean over the edges into each node beside the node's own row, as one sparse product whose
+/// pattern is made once.
+class MeanPropagation {
+ public:
+  /// degrees: (N), what the sum of each node is divided by.
+  MeanPropagation(const Graph& graph, const at::Tensor& degrees);
+  /// own · x_c + Σ over the edges into c of weights_e · x[r_e] / degrees_c.
+  /// x: (N, H); weights: (E); own: (1). returns (N, H)
+  at::Tensor operator()(const at::Tensor& x, const at::Tensor& weights,
+                        const at::Tensor& own) const;
+
+ private:
+  ops::SparseMatrix matrix_;  ///< edges, then the nodes themselves; without values
+  at::Tensor order_;          ///< which of them each entry is
+  at::Tensor share_;          ///< (E) 1 / degrees of the target
+};
+
 /// GCN's P x with masks m (E): P = D^-1/2 (A + I)ᵀ D^-1/2, D the row sums of the masked A + I, so
 /// that out_c = s_c² x_c + Σ_e s_r s_c m_e x_r. Throws InvalidArgument where a degree is negative.
 at::Tensor propagate_normalized(const at::Tensor& x, const Graph& graph, const at::Tensor& mask);

@@ -17,9 +17,8 @@ MaskedWeight::MaskedWeight(torch::nn::Module& owner, int64_t out, int64_t in, bo
   if (!is_masked) return;
   soft = owner.register_parameter("weight_mask_train", torch::ones_like(drawn));
   hard = owner.register_buffer("weight_mask_fixed", torch::ones_like(drawn));
+  product = std::make_shared<MaskedProduct>(weight, soft, hard);
 }
-
-at::Tensor MaskedWeight::effective() const { return is_masked() ? soft * hard * weight : weight; }
 
 torch::nn::Module& module_at(torch::nn::Module& root, const std::string& path) {
   torch::nn::Module* at = &root;

@@ -3,8 +3,11 @@
 #include <torch/nn/module.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "tessera/systems/masked_product.h"
 
 namespace tessera::ugs {
 
@@ -18,10 +21,11 @@ class MaskedWeight {
   MaskedWeight(torch::nn::Module& owner, int64_t out, int64_t in, bool is_masked);
 
   /// M1 ⊙ M2 ⊙ W
-  at::Tensor effective() const;
+  at::Tensor effective() const { return is_masked() ? product->read() : weight; }
   bool is_masked() const { return soft.defined(); }
 
   at::Tensor weight, soft, hard;
+  std::shared_ptr<MaskedProduct> product;  ///< of the three; null where it is unmasked
 };
 
 /// The module at a dotted path below `root` ("ginlayers.0.apply_func.mlp"), made where it lacks.

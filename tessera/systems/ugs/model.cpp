@@ -41,6 +41,7 @@ UgsModel::UgsModel(const UgsConfig& config) : config_(config) {
         network_->register_parameter(edge_soft_name(config), torch::ones({config.num_edges}));
     edges_.hard =
         network_->register_buffer(edge_hard_name(config), torch::ones({config.num_edges}));
+    edges_.product = std::make_shared<MaskedProduct>(at::Tensor(), edges_.soft, edges_.hard);
   }
   if (config.is_link_prediction() && config.model != "resgcn") {
     const int64_t width = config.dims.back();
@@ -78,6 +79,21 @@ void UgsModel::set_masks_trained(bool trained) {
   const Masks it = masks();
   for (const MaskedWeight& weight : it.weights) at::Tensor(weight.soft).requires_grad_(trained);
   if (it.edge_soft.defined()) at::Tensor(it.edge_soft).requires_grad_(trained);
+}
+
+const MaskedProducts& UgsModel::take_products() {
+  if (!products_.empty()) return products_;
+  // Without edges to mask the weights' masks are trained without a penalty.
+  const bool has_penalty = edges_.product != nullptr;
+  const auto take = [&](const std::shared_ptr<MaskedProduct>& product, double l1) {
+    product->take(has_penalty ? l1 : 0);
+    products_.push_back(product);
+  };
+  if (edges_.product) take(edges_.product, config_.graph_l1);
+  for (const MaskedWeight& weight : network_->masked_weights()) {
+    take(weight.product, config_.weight_l1);
+  }
+  return products_;
 }
 
 at::Tensor UgsModel::l1() const {
@@ -164,8 +180,10 @@ EdgeMasks UgsModel::masks_of(const TensorMap& inputs, const at::Tensor& like) co
     }
     return mask;
   };
+  const bool is_own = !inputs.contains("edge_mask_train") && !inputs.contains("edge_mask_fixed");
   return {.soft = mask("edge_mask_train", edges_.soft),
-          .hard = mask("edge_mask_fixed", edges_.hard)};
+          .hard = mask("edge_mask_fixed", edges_.hard),
+          .product = is_own ? edges_.product : nullptr};
 }
 
 TensorMap UgsModel::run(const TensorMap& inputs) {
@@ -175,7 +193,7 @@ TensorMap UgsModel::run(const TensorMap& inputs) {
   const EdgeMasks masks = masks_of(inputs, like);
   const at::Tensor out = forward(x, graph, masks);
   TensorMap outputs;
-  if (is_training() && edges_.soft.defined() && edges_.soft.requires_grad()) {
+  if (is_training() && products_.empty() && edges_.soft.defined() && edges_.soft.requires_grad()) {
     outputs.set("l1", l1());
   }
   if (config_.is_link_prediction() && config_.model != "resgcn") {

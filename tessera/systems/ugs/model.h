@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "tessera/systems/edge_weights.h"
+#include "tessera/systems/masked_product.h"
 #include "tessera/systems/model.h"
 #include "tessera/systems/ugs/config.h"
 #include "tessera/systems/ugs/link.h"
@@ -13,12 +14,13 @@ namespace tessera::ugs {
 /// Edge masks as they enter a forward: (E) each.
 struct EdgeMasks {
   at::Tensor soft, hard;
-  at::Tensor effective() const { return soft * hard; }
+  std::shared_ptr<MaskedProduct> product = {};  ///< of masks that are a model's; null: of none
+  at::Tensor effective() const { return product ? product->read() : soft * hard; }
 };
 
 /// A graph network with masks on its edges and weights. For link prediction the network is the
 /// encoder, `gcn` in the authors' names, beside a discriminator and the centres of the readout.
-class UgsModel : public Model, public TakesEdgeWeights {
+class UgsModel : public Model, public TakesEdgeWeights, public TrainsMasks {
  public:
   explicit UgsModel(const UgsConfig& config);
 
@@ -46,8 +48,9 @@ class UgsModel : public Model, public TakesEdgeWeights {
   const EdgeMasks& edge_masks() const { return edges_; }
   Masks masks() const;
   /// Whether soft masks have gradients. While they do, and edges have masks, a training forward has
-  /// the output `l1`: graph_l1·Σ|m| + weight_l1·Σ|M1|.
+  /// the output `l1`: graph_l1·Σ|m| + weight_l1·Σ|M1|, unless an optimizer took it over.
   void set_masks_trained(bool trained);
+  const MaskedProducts& take_products() override;
 
  protected:
   /// Sparse features and checked graphs are kept: a training gives the same tensors at every step.
@@ -66,6 +69,7 @@ class UgsModel : public Model, public TakesEdgeWeights {
   const UgsConfig config_;
   std::shared_ptr<Network> network_;
   EdgeMasks edges_;
+  MaskedProducts products_;  ///< empty until they are taken
   at::Tensor bilinear_weight_, bilinear_bias_, centres_;
   at::Tensor seen_values_, seen_edges_;
   Features seen_features_;

@@ -2,6 +2,8 @@
 
 #include <torch/types.h>
 
+#include <optional>
+
 #include "tessera/ops/product.h"
 #include "tessera/ops/relu_dropout.h"
 
@@ -82,19 +84,21 @@ class Gin final : public Network {
 
   at::Tensor forward(const Features& x, const Graph& graph, const at::Tensor& mask,
                      const at::Tensor& hard, bool drops) override {
-    const at::Tensor degree = in_degrees(graph, mask).clamp_min(1).unsqueeze(-1);
     const bool removes = config_.edge_mask_mode == "remove";
     const auto [edges, weights] =
         removes ? without_removed(graph, mask, hard) : std::pair(graph, mask);
+    const MeanPropagation& mean = mean_over(edges, graph, mask);
     const auto layer = [&](size_t l, const at::Tensor& z) {
-      const at::Tensor sum = (1 + eps_[l]) * z + propagate(z, edges, weights) / degree;
+      const at::Tensor sum = mean(z, weights, 1 + eps_[l]);
       if (!slopes_.empty()) return at::prelu(sum, slopes_[l]);
       return relu_dropped(sum, config_.dropout, drops);
     };
-    // Both terms are linear in h: the weight comes first.
+    // Both terms are linear in h: the weight comes first, and with the head's it reads h1 once.
     const at::Tensor h1 = layer(0, x.times(layers_[0].effective()));
-    const at::Tensor h2 = layer(1, ops::affine(h1, layers_[1].effective()));
-    return (ops::affine(h1, head_.effective()) + h2) / 2;
+    const at::Tensor both = ops::affine(h1, at::cat({layers_[1].effective(), head_.effective()}));
+    const int64_t classes = config_.dims[2];
+    const at::Tensor h2 = layer(1, both.narrow(1, 0, classes));
+    return (both.narrow(1, classes, classes) + h2) / 2;
   }
 
   std::vector<int64_t> propagated_widths() const override {
@@ -102,10 +106,23 @@ class Gin final : public Network {
   }
 
  private:
+  /// Over these edges of the graph, by the degrees of all; that of the last graph is kept.
+  const MeanPropagation& mean_over(const Graph& edges, const Graph& graph, const at::Tensor& like) {
+    if (!mean_ || !edges.edges.is_same(seen_edges_) || like.scalar_type() != seen_dtype_) {
+      mean_.emplace(edges, in_degrees(graph, like).clamp_min(1));
+      seen_edges_ = edges.edges;
+      seen_dtype_ = like.scalar_type();
+    }
+    return *mean_;
+  }
+
   const UgsConfig config_;
   std::vector<at::Tensor> eps_, slopes_;
   std::vector<MaskedWeight> layers_;
   MaskedWeight head_;
+  std::optional<MeanPropagation> mean_;
+  at::Tensor seen_edges_;
+  at::ScalarType seen_dtype_ = at::kFloat;
 };
 
 /// ── GAT: several heads, then one. In mode "logit" a pruned edge has logit 0 and keeps its share.

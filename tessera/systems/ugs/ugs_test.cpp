@@ -101,6 +101,40 @@ TEST(UgsNetworks, sparse_features_equal_dense_ones) {
   }
 }
 
+TEST(UgsNetworks, products_that_are_taken_have_the_gradients_of_loss_and_penalty) {
+  const Example it;
+  for (const std::string& name : kModels) {
+    SCOPED_TRACE(name);
+    const auto gradients = [&](bool takes) {
+      const auto model = small_model(name, {{"search", "masks"},
+                                            {"num_edges", Example::kEdges},
+                                            {"graph_l1", 0.03},
+                                            {"weight_l1", 0.02},
+                                            {"dropout", 0.0}});
+      model->train();
+      const MaskedProducts products = takes ? model->take_products() : MaskedProducts{};
+      const TensorMap outputs = model->run({{"x", it.x}, {"edge_index", it.edges}});
+      const at::Tensor* logits = outputs.find("logits");
+      at::Tensor loss = (logits ? *logits : outputs.at("log_probs")).square().sum();
+      EXPECT_EQ(outputs.contains("l1"), !takes);
+      if (!takes) loss = loss + outputs.at("l1");
+      loss.backward();
+      for (const auto& product : products) product->pass_on();
+      TensorMap found;
+      for (const auto& item : model->named_parameters()) {
+        if (item.value().grad().defined()) found.set(item.key(), item.value().grad());
+      }
+      return found;
+    };
+    const TensorMap composed = gradients(false), taken = gradients(true);
+    EXPECT_EQ(taken.size(), composed.size());
+    for (const auto& [parameter, gradient] : composed) {
+      SCOPED_TRACE(parameter);
+      expect_close(taken.at(parameter), gradient);
+    }
+  }
+}
+
 TEST(UgsNetworks, gradients_of_pruned_masks_are_exactly_zero) {
   const Example it;
   for (const char* name : {"gcn", "gin", "gat"}) {

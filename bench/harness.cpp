@@ -224,7 +224,9 @@ std::string table_line(const std::string& name, const Json& row, const Json& our
     return row.contains(key) ? fmt::format("{:.0f} %", 100 * row[key].get<double>()) : "";
   };
   std::string remarks;
-  if (row.contains("accuracy")) remarks = "  " + row["accuracy"].get<std::string>();
+  for (const char* key : {"accuracy", "remark"}) {
+    if (row.contains(key)) remarks += "  " + row[key].get<std::string>();
+  }
   return fmt::format(
       "{:<16} {:<16} {:>9}{:<18} {:>7} {:>6}  {:>9}{:<20} {:>7} {:>6}  {:>8}{}\n", name,
       row.value("impl", "?"), cell(row["forward_ms"], "{:.2f}"), quartile_text("forward_ms"),

@@ -233,8 +233,8 @@ std::string table_line(const std::string& name, const Json& row, const Json& our
     const std::string moves = share((std::string(what) + "_share_of_stream").c_str());
     if (!moves.empty()) remarks += fmt::format("  {} of stream ({})", moves, what);
   }
-  for (const char* text : {"accuracy", "note"}) {
-    if (row.contains(text)) remarks += "  " + row[text].get<std::string>();
+  for (const char* key : {"accuracy", "remark"}) {
+    if (row.contains(key)) remarks += "  " + row[key].get<std::string>();
   }
   return fmt::format(
       "{:<16} {:<16} {:>9}{:<18} {:>7} {:>6}  {:>9}{:<20} {:>7} {:>6}  {:>8}{}\n", name,

@@ -46,13 +46,15 @@ target_link_libraries(predict PRIVATE Tessera::tessera)
 
 int export_bundle(const Arguments& arguments) {
   const fs::path out = arguments.positional().at(1);
-  if (fs::exists(out) && !fs::is_empty(out)) {
-    fail<InvalidArgument>({.where = "export",
-                           .rule = out.string() + " is a new or empty folder",
-                           .got = "one with files in it",
-                           .id = "T-CLI-09"});
-  }
+  check_new_folder(arguments, out.string());
   const Trained trained = open_trained(arguments);
+  if (!trained.method.empty()) {
+    fail<Unsupported>({.where = "export",
+                       .rule = arguments.positional()[0] + " is a run or a recipe",
+                       .got = "a bundle of method " + trained.method,
+                       .next = "It is one already: copy the folder.",
+                       .id = "T-CLI-23"});
+  }
   const train::Recipe& recipe = trained.recipe;
   const auto task = train::make_task(recipe, data_root(arguments));
   BatchContext context{

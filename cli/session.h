@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/arguments.h"
+#include "tessera/systems/network_method.h"
 #include "tessera/train/recipe.h"
 #include "tessera/train/trainer.h"
 
@@ -25,7 +26,15 @@ std::string data_root(const Arguments& arguments);
 struct Trained {
   train::Recipe recipe;
   std::shared_ptr<Model> model;
+  std::string method;  ///< of a bundle: what gave the network its form, "spikes"; empty: nothing
 };
+
+/// Writes a bundle that `eval` and `predict` open: the recipe, and the network in the form that a
+/// method gave it with `settings`. Throws InvalidArgument where the folder holds files.
+void write_bundle(const std::string& folder, const train::Recipe& recipe, const NetworkForm& form,
+                  const std::string& method, const Json& settings);
+/// Throws InvalidArgument where the folder is there and holds files.
+void check_new_folder(const Arguments& arguments, const std::string& folder);
 
 /// Opens what `eval`, `predict` and `export` are given: a run folder, an exported bundle, or a
 /// recipe with --weights. Sets threads and determinism as its [run] says.

@@ -71,5 +71,6 @@ int completions(const Arguments&);
 int man(const Arguments&);
 int version(const Arguments&);
 int zoo_merge(const Arguments&);
+int snn_convert(const Arguments&);
 
 }  // namespace tessera::cli

@@ -17,7 +17,7 @@ struct WorkloadInstance {
   TensorMap train_inputs;  ///< of the training step; empty: inputs
   std::function<at::Tensor(const TensorMap& outputs, const TensorMap& inputs)> loss;
   Json optimizer;                 ///< {"name": "adam", "lr": …}, as in a trace case
-  Json remarks = Json::object();  ///< goes into the row; `accuracy` and `note` (text) are shown
+  Json remarks = Json::object();  ///< goes into the row: "accuracy" of a variant, a "remark"
 };
 
 /// Another form of a workload, timed forward beside it: a precision, say. Its row is

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 VERBS = ["list", "info network", "info", "train", "sparsify", "eval", "predict", "reproduce", "bench",
-         "case check", "case run", "convert", "export", "zoo merge", "data list", "data get", "data check",
+         "case check", "case run", "convert", "export", "zoo merge", "snn convert", "data list", "data get", "data check",
          "runs list", "runs show",
          "runs compare", "doctor", "completions", "man", "version"]
 

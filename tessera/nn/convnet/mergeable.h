@@ -4,8 +4,8 @@
 
 namespace tessera::nn {
 
-/// A model that is, in evaluation, a plain convolutional network in another form: what
-/// `tessera zoo merge` writes down.
+/// A model that is, in evaluation, a plain convolutional network, or one in another form: what
+/// `tessera zoo merge` writes down and `tessera snn convert` makes spike.
 class Mergeable {
  public:
   virtual ~Mergeable() = default;

@@ -5,6 +5,7 @@
 #include "tessera/core/error.h"
 #include "tessera/core/text.h"
 #include "tessera/nn/convnet/fold.h"
+#include "tessera/nn/convnet/methods.h"
 #include "tessera/nn/convnet/networks.h"
 #include "tessera/nn/convnet/presets.h"
 
@@ -164,6 +165,11 @@ void FoldedCnnConfig::fields(FieldList& list) {
   list("use_dropout", use_dropout,
        {.help = "noscope_cnn: dropout 0.25; shifts the names of layers",
         .authors_name = "do_dropout"});
+  list("pool", pool,
+       {.help =
+            "game_cnn, noscope_cnn: max; average puts average pools of the same windows in their "
+            "place, which a network needs that is to spike",
+        .one_of = {"max", "average"}});
   list("size_for_cifar", size_for_cifar,
        {.help = "folded_resnet18: four stages for 32x32, else three for 28x28",
         .authors_name = "size_for_cifar"});
@@ -260,7 +266,7 @@ nn::Network original_network(const FoldedCnnConfig& config) {
     network = resnet18(config, input);
   }
   if (config.preset) network.name = *config.preset;
-  return network;
+  return config.pool == "average" ? nn::with_average_pools(std::move(network)) : network;
 }
 
 nn::Network network(const FoldedCnnConfig& config) {

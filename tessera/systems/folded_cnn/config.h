@@ -31,6 +31,7 @@ struct FoldedCnnConfig : Config {
   int64_t base_filters = 16;
   int64_t num_conv_layers = 2;
   bool use_dropout = false;
+  std::string pool = "max";
   bool size_for_cifar = true;
   int64_t compound_phi = 0;
   double width_mult = 1.1;

@@ -32,6 +32,8 @@ FoldedCnn::FoldedCnn(const FoldedCnnConfig& config)
   load_weights(*this, nn::draw_weights(network(), nn::Initialisation::kXavierRelu));
 }
 
+nn::WeightedNetwork FoldedCnn::merged() const { return {network(), weights_of(*this)}; }
+
 at::Tensor FoldedCnn::forward_folded(const at::Tensor& folded) const {
   return net_.forward(folded, is_training() ? nn::Mode::kTrain : nn::Mode::kEvaluate);
 }

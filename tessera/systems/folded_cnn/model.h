@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "tessera/nn/convnet/convnet.h"
+#include "tessera/nn/convnet/mergeable.h"
 #include "tessera/systems/folded_cnn/config.h"
 #include "tessera/systems/folded_cnn/grouping.h"
 #include "tessera/systems/model.h"
@@ -12,7 +13,7 @@ namespace tessera::folded_cnn {
 /// A CNN that classifies f images at once (section 3 of the paper). Logits of an image depend on
 /// the images of its group and on its place among them: whoever must not see another's data, even
 /// through such traces, may not share a group. fold 1 is the original network.
-class FoldedCnn : public Model {
+class FoldedCnn : public Model, public nn::Mergeable {
  public:
   /// Weights are drawn by the rule of the authors' trainer (Xavier for convolutions, normal(0,
   /// 0.01) for linear layers), float32.
@@ -21,6 +22,8 @@ class FoldedCnn : public Model {
   const FoldedCnnConfig& config() const { return config_; }
   const nn::Network& network() const { return net_.network(); }
   const nn::ConvNet& net() const { return net_; }
+  /// The network on folded inputs, with its weights.
+  nn::WeightedNetwork merged() const override;
 
   struct Outputs {
     at::Tensor raw;     ///< (groups, f·K)

@@ -39,7 +39,7 @@ Json reads_of(const Shape& shape, const at::Tensor& g, const GridNetwork& networ
   const double megabytes = 4e-6 * shape.parameters() * static_cast<double>(read);
   return {{"nodes_read", read},
           {"parameters_read_mb", megabytes},
-          {"note", fmt::format("{} nodes read, {:.1f} MB", read, megabytes)}};
+          {"remark", fmt::format("{} nodes read, {:.1f} MB", read, megabytes)}};
 }
 
 WorkloadInstance instance(const Shape& shape, std::optional<double> cache_reach = {}) {

@@ -101,7 +101,7 @@ Trained trained(Lab& lab, int64_t seed) {
 }
 
 nn::WeightedNetwork weighted(const TrainOutcome& outcome) {
-  return dynamic_cast<const SourceNetwork&>(*outcome.model).weighted();
+  return dynamic_cast<const SourceNetwork&>(*outcome.model).merged();
 }
 
 Json axis(const char* label, bool is_log = false) { return {{"label", label}, {"log", is_log}}; }

@@ -41,7 +41,7 @@ at::Tensor SourceNetwork::forward(const at::Tensor& x) const {
   return nn::evaluate(resized, weights, x, mode);
 }
 
-nn::WeightedNetwork SourceNetwork::weighted() const {
+nn::WeightedNetwork SourceNetwork::merged() const {
   return {.network = network(), .weights = weights_of(*this)};
 }
 

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "tessera/nn/convnet/convnet.h"
+#include "tessera/nn/convnet/mergeable.h"
 #include "tessera/systems/model.h"
 #include "tessera/systems/snn_calibration/calibrate.h"
 #include "tessera/systems/snn_calibration/config.h"
@@ -10,7 +11,7 @@
 namespace tessera::snn_calibration {
 
 /// The source network: a ReLU CNN with average pools, which is trained and then converted.
-class SourceNetwork : public Model {
+class SourceNetwork : public Model, public nn::Mergeable {
  public:
   /// Weights are drawn by the authors' rules for the architecture, float32.
   explicit SourceNetwork(const SnnConfig& config);
@@ -23,7 +24,7 @@ class SourceNetwork : public Model {
   at::Tensor forward(const at::Tensor& x) const;
 
   /// The network and its weights, to be converted or given to another method.
-  nn::WeightedNetwork weighted() const;
+  nn::WeightedNetwork merged() const override;
 
   /// x → logits. In training mode with batch norm also buffer_after/<name>: its statistics after
   /// this batch.

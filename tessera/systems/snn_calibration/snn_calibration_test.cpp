@@ -432,6 +432,8 @@ TEST(SnnTask, pads_repeats_and_normalises) {
   EXPECT_TRUE(at::equal(x.select(1, 0), x.select(1, 2)));
   EXPECT_FLOAT_EQ(x[0][0][0][0].item<float>(), -0.1307f / 0.3081f);
   EXPECT_EQ(id_of([] { digits({{"image_size", 20}}); }), "T-SNN-50");
+  // AutoAugment's colours need three channels.
+  EXPECT_EQ(id_of([] { digits({{"auto_augment", true}}); }), "T-SNN-51");
 }
 
 TEST(SnnTask, augmentation_comes_from_the_batch_s_generator) {

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "tessera/core/error.h"
+#include "tessera/data/augment.h"
 #include "tessera/data/images.h"
 
 namespace tessera::snn_calibration {
@@ -19,6 +20,7 @@ struct ClassificationConfig final : Config {
   int64_t image_size = 32;
   int64_t channels = 3;
   bool augment = false;
+  bool auto_augment = false;
 
   void fields(FieldList& list) override {
     list("dataset", dataset,
@@ -31,6 +33,8 @@ struct ClassificationConfig final : Config {
     list("channels", channels, {.help = "grey images are repeated to this", .min = 1});
     list("augment", augment,
          {.help = "random crop with a padding of 4, horizontal flip, a black square of 16x16"});
+    list("auto_augment", auto_augment,
+         {.help = "between flip and square: a sub-policy of AutoAugment's for CIFAR-10"});
   }
 };
 
@@ -67,6 +71,13 @@ class ClassificationTask final : public Task {
            .next = "Set task.image_size and task.channels.",
            .id = "T-SNN-50"});
     }
+    if (config.auto_augment && images.size(1) != 3) {
+      fail<InvalidArgument>({.where = "task",
+                             .rule = "task.auto_augment goes with images of three channels",
+                             .got = config.dataset + " of " + std::to_string(images.size(1)),
+                             .next = "Leave it out, or take cifar10.",
+                             .id = "T-SNN-51"});
+    }
   }
 
   int64_t size(Split split) const override { return of(split).size(); }
@@ -76,8 +87,8 @@ class ClassificationTask final : public Task {
     const at::Tensor index =
         at::tensor(std::vector<int64_t>(examples.begin(), examples.end()), at::kLong);
     at::Tensor bytes = padded(set.images.index_select(0, index));
-    if (config_.augment && context.split == Split::kTrain) {
-      bytes = augmented(bytes, context.generator);
+    if (context.split == Split::kTrain) {
+      bytes = data::augment(bytes, augmentation(), context.generator);
     }
     return {{"x", normalised(bytes)}, {"target", set.labels.index_select(0, index)}};
   }
@@ -106,6 +117,16 @@ class ClassificationTask final : public Task {
     return {set.images.narrow(0, first, n), set.labels.narrow(0, first, n), set.num_classes};
   }
 
+  data::Augmentation augmentation() const {
+    data::Augmentation how{.auto_augment = config_.auto_augment};
+    if (config_.augment) {
+      how.crop_padding = 4;
+      how.flip = true;
+      how.cutout = 16;
+    }
+    return how;
+  }
+
   at::Tensor padded(const at::Tensor& bytes) const {
     const int64_t rows = config_.image_size - bytes.size(2),
                   columns = config_.image_size - bytes.size(3);
@@ -122,34 +143,6 @@ class ClassificationTask final : public Task {
     const at::Tensor images =
         bytes.to(dtype_).div_(255).sub_(per_channel(rule.mean)).div_(per_channel(rule.deviation));
     return images.size(1) == config_.channels ? images : images.repeat({1, config_.channels, 1, 1});
-  }
-
-  static at::Tensor augmented(const at::Tensor& bytes, at::Generator generator) {
-    constexpr int64_t kPadding = 4, kHole = 16;
-    const int64_t count = bytes.size(0), height = bytes.size(2), width = bytes.size(3);
-    const at::Tensor wide = at::constant_pad_nd(bytes, {kPadding, kPadding, kPadding, kPadding}, 0);
-    const auto draw = [&](int64_t below) {
-      return at::randint(below, {count}, generator, at::kLong);
-    };
-    const at::Tensor rows = draw(2 * kPadding + 1), columns = draw(2 * kPadding + 1),
-                     flips = draw(2), hole_rows = draw(height), hole_columns = draw(width);
-    const at::Tensor out = at::empty_like(bytes);
-    for (int64_t i = 0; i < count; ++i) {
-      const auto value = [&](const at::Tensor& drawn) {
-        return drawn.const_data_ptr<int64_t>()[i];
-      };
-      at::Tensor image = wide[i].narrow(1, value(rows), height).narrow(2, value(columns), width);
-      if (value(flips) == 1) image = image.flip({2});
-      out[i].copy_(image);
-      const auto range = [&](int64_t centre, int64_t size) {
-        const int64_t begin = std::max<int64_t>(centre - kHole / 2, 0);
-        return std::pair(begin, std::min(centre + kHole / 2, size) - begin);
-      };
-      const auto [top, tall] = range(value(hole_rows), height);
-      const auto [left, broad] = range(value(hole_columns), width);
-      out[i].narrow(1, top, tall).narrow(2, left, broad).zero_();
-    }
-    return out;
   }
 
   ClassificationConfig config_;

@@ -1,11 +1,16 @@
 #include "tessera/systems/snn_calibration/workloads.h"
 
+#include <fmt/format.h>
 #include <torch/types.h>
+
+#include <algorithm>
 
 #include "tessera/nn/convnet/cost.h"
 #include "tessera/nn/convnet/init.h"
 #include "tessera/nn/convnet/networks.h"
+#include "tessera/nn/convnet/presets.h"
 #include "tessera/ops/mmse_threshold_search.h"
+#include "tessera/systems/snn_calibration/layer_by_layer.h"
 #include "tessera/systems/snn_calibration/model.h"
 
 namespace tessera::snn_calibration {
@@ -56,6 +61,29 @@ class SearchWorkload final : public Model {
   at::Tensor unused_;
 };
 
+/// A whole light pipeline: conversion, MMSE thresholds, calibrated biases. `again`: by the plain
+/// twin, which runs both networks for every layer.
+class PipelineWorkload final : public Model {
+ public:
+  PipelineWorkload(nn::WeightedNetwork source, bool again)
+      : source_(std::move(source)), again_(again) {}
+
+  TensorMap run(const TensorMap& inputs) override {
+    const std::vector<at::Tensor> batches = inputs.at("calib").unbind(0);
+    SpikingNetwork it = convert(source_, {.time_steps = kPipelineSteps});
+    search_thresholds(it, batches, {});
+    const auto corrected = again_ ? calibrate_bias_layer_by_layer(it, batches.front())
+                                  : calibrate_bias(it, batches.front());
+    return {{"bias", corrected.back().corrected}};
+  }
+
+  static constexpr int64_t kPipelineSteps = 8;
+
+ private:
+  nn::WeightedNetwork source_;
+  bool again_;
+};
+
 struct Shape {
   std::string name, network, layer;
   int64_t steps;
@@ -65,7 +93,8 @@ struct Shape {
 constexpr int64_t kBatch = 2, kStepBatch = 32;
 constexpr int64_t kSearchSteps = 16;
 
-WorkloadInstance make(const Shape& shape) {
+/// thresholds: what the maximum ones are multiplied by; rates go the other way.
+WorkloadInstance make(const Shape& shape, double thresholds = 1) {
   torch::manual_seed(0);
   auto generator = at::detail::createCPUGenerator(0);
   const nn::Network network = nn::networks().at(shape.network).make();
@@ -75,6 +104,14 @@ WorkloadInstance make(const Shape& shape) {
               {.time_steps = shape.steps});
   search_thresholds(it, std::span<const at::Tensor>(&x, 1),
                     {.kind = ThresholdRule::Kind::kMax, .batches = 1});
+  for (const Neuron& neuron : it.neurons) {
+    it.thresholds.set(neuron.name, it.thresholds.at(neuron.name) * thresholds);
+  }
+  const TensorMap rates = simulate(it, x, {.firing_rates = true}).firing_rates;
+  double rate = 0;
+  for (const auto& [name, of_layer] : rates) {
+    rate += 100 * of_layer.item<double>() / static_cast<double>(rates.size());
+  }
   const auto maps = [&](int64_t channels) {
     return torch::rand({kStepBatch, channels, shape.layer_side, shape.layer_side}, generator);
   };
@@ -83,7 +120,46 @@ WorkloadInstance make(const Shape& shape) {
           .inputs = {{"x", x}},
           .train_inputs = {{"input", input}, {"target", target}},
           .loss = [](const TensorMap& outputs, const TensorMap&) { return outputs.at("loss"); },
-          .optimizer = {{"name", "adam"}, {"lr", 1e-5}}};
+          .optimizer = {{"name", "adam"}, {"lr", 1e-5}},
+          .remarks = {{"remark", fmt::format("{:.1f} % of neurons fire", rate)}}};
+}
+
+/// The same network with other thresholds, forward alone.
+std::vector<WorkloadVariant> by_rate(const Shape& shape) {
+  std::vector<WorkloadVariant> list;
+  for (const auto& [name, thresholds] :
+       {std::pair{"v_quarter", 0.25}, {"v_half", 0.5}, {"v_2", 2.0}, {"v_4", 4.0}, {"v_8", 8.0}}) {
+    list.push_back({.name = name, .make = [shape, thresholds] {
+                      WorkloadInstance instance = make(shape, thresholds);
+                      instance.loss = {};
+                      return instance;
+                    }});
+  }
+  return list;
+}
+
+/// VGGs of the same shape, `deep` convolutions.
+WorkloadInstance make_pipeline(const std::vector<int64_t>& plan, bool again) {
+  auto generator = at::detail::createCPUGenerator(0);
+  const nn::Network network =
+      nn::vgg({.input = {.channels = 3, .height = 32, .width = 32}, .plan = plan});
+  return {.model = std::make_shared<PipelineWorkload>(
+              nn::WeightedNetwork{
+                  network, nn::draw_weights(network, nn::Initialisation::kFanOut, generator)},
+              again),
+          .inputs = {{"calib", torch::randn({2, 8, 3, 32, 32}, generator)}}};
+}
+
+Workload pipeline(const std::string& name, const std::vector<int64_t>& plan) {
+  const auto convolutions = std::ranges::count_if(plan, [](int64_t w) { return w != nn::kPool; });
+  return {.name = name,
+          .summary = "conversion, MMSE thresholds and calibrated biases of a VGG of " +
+                     std::to_string(convolutions) + " convolutions, 2 batches of 8 images, 8 steps",
+          .make = [plan] { return make_pipeline(plan, false); },
+          .peer_script = "snn_calibration.py",
+          .peer_arguments = {{"--workload", name}},
+          .variants = {
+              {.name = "layer_by_layer", .make = [plan] { return make_pipeline(plan, true); }}}};
 }
 
 Workload spiking(const Shape& shape) {
@@ -98,7 +174,8 @@ Workload spiking(const Shape& shape) {
       .train_step_flops = step,
       .make = [shape] { return make(shape); },
       .peer_script = "snn_calibration.py",
-      .peer_arguments = {{"--workload", shape.name}, {"--workload", shape.name, "--compile"}}};
+      .peer_arguments = {{"--workload", shape.name}, {"--workload", shape.name, "--compile"}},
+      .variants = by_rate(shape)};
 }
 
 }  // namespace
@@ -126,6 +203,11 @@ std::vector<Workload> workloads() {
        .peer_script = "snn_calibration.py",
        .peer_arguments = {{"--workload", "mmse_search"},
                           {"--workload", "mmse_search", "--compile"}}});
+  constexpr int64_t M = nn::kPool;
+  list.push_back(pipeline("light_vgg_d6", {32, M, 64, M, 128, 128, M, 128, 128, M}));
+  list.push_back(pipeline("light_vgg_d9", {32, M, 64, M, 128, 128, 128, M, 128, 128, 128, 128, M}));
+  list.push_back(pipeline("light_vgg_d12",
+                          {32, M, 64, M, 128, 128, 128, 128, 128, M, 128, 128, 128, 128, 128, M}));
   return list;
 }
 

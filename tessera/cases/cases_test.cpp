@@ -179,7 +179,7 @@ std::optional<double> known_difference(const std::string& path, const std::strin
   return {};
 }
 
-class AuthorsCase : public testing::TestWithParam<std::string> {};
+class AuthorsCase : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(AuthorsCase, equals_the_authors_code) {
   const CaseReport report = check_case(GetParam());
@@ -205,26 +205,34 @@ std::vector<std::string> model_cases() {
   return paths;
 }
 
-class LowPrecision : public testing::TestWithParam<std::string> {};
+class LowPrecision : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(LowPrecision, bfloat16_comes_near_float32) {
   const CaseFile it = read_case(GetParam());
-  const CaseModel model = make_case_model(it, at::kCPU);
-  model.module->to(at::kFloat);
-  model.module->eval();
-  train::RunConfig run;
-  const TensorMap full = train::predict(*model.module, it.inputs, run);
-  run.dtype = "bfloat16";
-  for (const auto& [name, half] : train::predict(*model.module, it.inputs, run)) {
+  train::RunConfig single, low;
+  low.dtype = "bfloat16";
+  const auto make = [&] {
+    const std::shared_ptr<Model> model = make_case_model(it, at::kCPU).module;
+    model->to(at::kFloat);
+    model->eval();
+    return model;
+  };
+  const auto model = make();
+  const TensorMap full = train::predict(*make(), it.inputs, single);
+  for (const auto& [name, half] : train::predict(*model, it.inputs, low)) {
     const at::Tensor& expected = full.at(name);
     ASSERT_EQ(half.scalar_type(), expected.scalar_type()) << name;
     if (!half.is_floating_point()) continue;
     const double error = (half - expected).norm().item<double>();
     EXPECT_LE(error, 0.05 * expected.norm().item<double>()) << name;
   }
+  // What a model keeps from one call serves the next in any precision.
+  for (const auto& [name, tensor] : train::predict(*model, it.inputs, single)) {
+    EXPECT_TRUE(at::equal(tensor, full.at(name))) << name;
+  }
 }
 
-std::string test_name(const testing::TestParamInfo<std::string>& info) {
+std::string test_name(const ::testing::TestParamInfo<std::string>& info) {
   const fs::path path(info.param);
   std::string name = path.parent_path().filename().string() + "_" + path.stem().string();
   for (char& c : name) {
@@ -233,8 +241,8 @@ std::string test_name(const testing::TestParamInfo<std::string>& info) {
   return name;
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, AuthorsCase, testing::ValuesIn(all_cases()), test_name);
-INSTANTIATE_TEST_SUITE_P(Cases, LowPrecision, testing::ValuesIn(model_cases()), test_name);
+INSTANTIATE_TEST_SUITE_P(Cases, AuthorsCase, ::testing::ValuesIn(all_cases()), test_name);
+INSTANTIATE_TEST_SUITE_P(Cases, LowPrecision, ::testing::ValuesIn(model_cases()), test_name);
 
 }  // namespace
 }  // namespace tessera::cases

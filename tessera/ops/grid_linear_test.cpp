@@ -110,7 +110,9 @@ TEST(GridLinear, other_node_weights_of_the_same_shape_are_other_results) {
   index[17] = (index[17] + 1) % c.grid.nodes();
   expect_plain("an index");
   index[17] = c.grid.nodes();
-  EXPECT_THROW(grid_linear(a.x, a.weight, a.bias, a.n), InvalidArgument);
+  for (int again = 0; again < 2; ++again) {
+    EXPECT_THROW(grid_linear(a.x, a.weight, a.bias, a.n), InvalidArgument);
+  }
   index[17] = 0;
   expect_plain("after a refusal");
 }

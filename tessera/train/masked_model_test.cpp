@@ -64,6 +64,12 @@ TEST(LearnedMasks, gradients_of_weights_masks_and_edges_equal_finite_differences
   pass_on(*model);
   const auto parameters = model->named_parameters();
   ASSERT_EQ(parameters.size(), 4u);  // weight, its mask, bias, edges
+  const Masks kept = star_masks();
+  const at::Tensor weight = parameters["map.weight"] * parameters["map.weight_mask"] *
+                            kept.weights.at("map.weight"),
+                   edges = parameters[kEdgeMask] * kept.edges,
+                   h = at::linear(edges.matmul(inputs.at("x")), weight, parameters["map.bias"]);
+  EXPECT_LE((model->run(inputs).at("h") - h).abs().max().item<double>(), 1e-14);
   for (const auto& item : parameters) {
     const at::Tensor slopes =
         testing::central_differences(item.value(), [&] { return loss_of(*model, inputs); });
@@ -122,12 +128,16 @@ TEST(LearnedMasks, without_noise_they_begin_with_the_bits_of_the_model) {
 TEST(PrunedEdges, do_what_a_graph_without_them_does) {
   const auto star = std::make_shared<StarModel>();
   TensorMap inputs = star_inputs();
-  const at::Tensor left = at::tensor({0, 2, 3}, at::kLong);
-  const at::Tensor expected =
-      star->run({{"x", inputs.at("x").index_select(0, left)}}).at("h").detach().clone();
+  const auto with_edges = [&](at::ArrayRef<int64_t> left) {
+    const at::Tensor x = inputs.at("x").index_select(0, at::tensor(left, at::kLong));
+    return star->run({{"x", x}}).at("h").detach().clone();
+  };
+  const at::Tensor expected = with_edges({0, 2, 3}), of_another = with_edges({0, 1, 2});
   const auto pruned = with_masks(star, {.edges = star_masks().edges});
   EXPECT_TRUE(weights_of(*pruned).contains(kEdgeMask));
   EXPECT_LT((pruned->run(inputs).at("h") - expected).abs().max().item<double>(), 1e-14);
+  inputs.set(kEdgeId, at::tensor({2, 0, 2, 1}, at::kLong));
+  EXPECT_LT((pruned->run(inputs).at("h") - of_another).abs().max().item<double>(), 1e-14);
   inputs.set(kEdgeId, at::tensor({0, 1, 2, 4}, at::kLong));
   EXPECT_THROW(pruned->run(inputs), InvalidArgument);
   inputs.erase(kEdgeId);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tessera/core/refused_test.h"
 #include "tessera/train/toy_system_test.h"
 
 namespace tessera::train {
@@ -73,12 +74,12 @@ TEST(Sparsify, chance_prunes_its_share_of_every_matrix) {
 }
 
 TEST(Sparsify, edges_need_a_task_that_shares_them_and_a_method_that_ranks_them) {
-  const auto search = [](PruneBy by) {
-    SparsifyOptions options{.by = by, .rounds = 1, .edge_prune_rate = 0.1};
-    sparsify([] { return toy::recipe(); }, options);
+  const auto refused = [](const char* id, PruneBy by) {
+    const SparsifyOptions options{.by = by, .rounds = 1, .edge_prune_rate = 0.1};
+    tessera::testing::refused(id, [&] { sparsify([] { return toy::recipe(); }, options); });
   };
-  EXPECT_THROW(search(PruneBy::kMagnitude), InvalidArgument);
-  EXPECT_THROW(search(PruneBy::kLearnedMask), InvalidArgument);
+  refused("T-SPARSE-04", PruneBy::kMagnitude);
+  refused("T-SPARSE-07", PruneBy::kLearnedMask);
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ def refused(done, *words):
 
 
 @pytest.mark.parametrize("value, rule", [
-    ("train.lr=inf", "finite"), ("train.lr=nan", "number"), ("train.batch_size=0", "≥ 1"),
+    ("train.lr=inf", "is a finite number"), ("train.lr=nan", "number"), ("train.batch_size=0", "≥ 1"),
     ("train.epochs=1e18", "integer"), ("train.steps=-1", "≥ 1"), ("run.prefetch=-1", "≥ 0")])
 def test_absurd_values_are_refused(run, value, rule):
     refused(run("train", *TINY, "--set", value, code=2), value.split("=")[0], rule)

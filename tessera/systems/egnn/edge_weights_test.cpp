@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tessera/core/differences_test.h"
-#include "tessera/core/error.h"
+#include "tessera/core/refused_test.h"
 #include "tessera/systems/egnn/test_inputs.h"
 
 // Weights of edges: 1 changes no bit, 0 removes the edge, and every gradient.
@@ -93,6 +93,23 @@ TEST_P(EdgeWeights, of_zero_remove_the_edge) {
   }
 }
 
+TEST_P(EdgeWeights, stand_in_the_order_of_the_edges_given) {
+  const auto model = random_model(config_, at::kDouble);
+  at::manual_seed(10);
+  const at::Tensor weight = at::rand({num_edges()}, at::kDouble),
+                   order = at::randperm(num_edges(), at::kLong);
+  const TensorMap in = with(inputs(at::kDouble), "edge_weight", weight);
+  TensorMap shuffled = in;
+  shuffled.set("edge_index", in.at("edge_index").index_select(1, order));
+  for (const char* name : {"edge_attr", "edge_weight"}) {
+    if (const at::Tensor* given = in.find(name)) shuffled.set(name, given->index_select(0, order));
+  }
+  const TensorMap outputs = model->run(shuffled);
+  for (const auto& [name, tensor] : model->run(in)) {
+    EXPECT_LE(relative_error(outputs.at(name), tensor), 1e-12) << name;
+  }
+}
+
 TEST_P(EdgeWeights, have_the_gradient_of_finite_differences) {
   const auto model = random_model(config_, at::kDouble);
   at::manual_seed(9);
@@ -121,9 +138,11 @@ TEST(EdgeWeightsInput, is_refused_beside_a_floating_mask_or_of_another_length) {
   const auto model = random_model(config, at::kDouble);
   const TensorMap inputs = random_inputs(config, 4, complete_edges(4), at::kDouble);
   const at::Tensor ones = at::ones({12}, at::kDouble);
-  EXPECT_THROW(model->run(with(inputs, "edge_weight", ones.slice(0, 1))), InvalidArgument);
-  EXPECT_THROW(model->run(with(with(inputs, "edge_weight", ones), "edge_mask", ones)),
-               InvalidArgument);
+  const auto refused = [&](const char* id, const TensorMap& given) {
+    tessera::testing::refused(id, [&] { model->run(given); });
+  };
+  refused("T-EGNN-15", with(inputs, "edge_weight", ones.slice(0, 1)));
+  refused("T-EGNN-19", with(with(inputs, "edge_weight", ones), "edge_mask", ones));
 }
 
 }  // namespace

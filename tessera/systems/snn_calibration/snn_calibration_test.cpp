@@ -167,6 +167,7 @@ TEST(SnnNetworks, spikes_in_bytes_are_those_of_the_step_loop_in_float_too) {
   // Sparse and dense convolutions, pools of bytes, shortcuts of both kinds, linear layers.
   for (const char* arch : kArchitectures) {
     for (const bool channel_wise : {false, true}) {
+      if (channel_wise && std::string_view(arch) != "resnet") continue;
       SnnConfig config = small(arch, {{"channel_wise", channel_wise},
                                       {"conv_plan", {16, "M", 32, 16}},
                                       {"stage_widths", {16, 32}}});
@@ -180,7 +181,7 @@ TEST(SnnNetworks, spikes_in_bytes_are_those_of_the_step_loop_in_float_too) {
         SpikingNetwork it = convert(cast, conversion_of(config));
         const std::vector<at::Tensor> batches{images(4).to(dtype)};
         search_thresholds(it, batches, threshold_rule_of(config));
-        return function(it, images(3, 3, 12, 4).to(dtype));
+        return function(it, images(2, 3, 12, 4).to(dtype));
       };
       const auto layers = [](const SpikingNetwork& it, const at::Tensor& x) {
         return simulate(it, x).logits;

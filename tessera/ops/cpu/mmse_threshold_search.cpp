@@ -10,18 +10,15 @@ namespace tessera::ops {
 namespace {
 
 template <class T>
-ThresholdKernelOf<T> kernel() {
-  static const ThresholdKernelOf<T> chosen = [] {
-    switch (instruction_set()) {
-      case InstructionSet::kAvx512:
-        return AVX512::threshold_kernel<T>();
-      case InstructionSet::kAvx2:
-        return AVX2::threshold_kernel<T>();
-      default:
-        return DEFAULT::threshold_kernel<T>();
-    }
-  }();
-  return chosen;
+ThresholdKernelOf<T> kernel(int64_t steps) {
+  switch (instruction_set()) {
+    case InstructionSet::kAvx512:
+      return AVX512::threshold_kernel<T>(steps);
+    case InstructionSet::kAvx2:
+      return AVX2::threshold_kernel<T>(steps);
+    default:
+      return DEFAULT::threshold_kernel<T>(steps);
+  }
 }
 
 /// What one thread collects: non-zero elements of a channel, scored whenever a tile is full.
@@ -29,7 +26,11 @@ template <class T>
 class Collector {
  public:
   Collector(const T* candidates, int64_t num, int64_t steps, double* scores)
-      : candidates_(candidates), num_(num), steps_(steps), scores_(scores) {}
+      : run_(kernel<T>(steps)),
+        candidates_(candidates),
+        num_(num),
+        steps_(steps),
+        scores_(scores) {}
 
   void add(const T* from, int64_t count) {
     while (count > 0) {
@@ -48,12 +49,13 @@ class Collector {
     }
   }
   void flush() {
-    if (filled_ > 0) kernel<T>()(tile_.data(), filled_, candidates_, num_, steps_, scores_);
+    if (filled_ > 0) run_(tile_.data(), filled_, candidates_, num_, steps_, scores_);
     filled_ = 0;
   }
 
  private:
   static constexpr int64_t kRoom = 64;  // whole vectors behind the last element
+  ThresholdKernelOf<T> run_;
   const T* candidates_;
   int64_t num_, steps_;
   double* scores_;

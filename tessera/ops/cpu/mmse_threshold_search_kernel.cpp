@@ -35,7 +35,9 @@ struct Divisor {
   }
 };
 
-template <class T>
+/// kScales: steps is a power of two, so that a division by it is an exact product, which c may as
+/// well have had before.
+template <class T, bool kScales>
 void score(T* a, int64_t count, const T* c, int64_t num, int64_t steps, double* scores) {
   constexpr int64_t kSize = Vec<T>::size();
   const Vec<T> zero(T(0)), T_(static_cast<T>(steps));
@@ -45,9 +47,10 @@ void score(T* a, int64_t count, const T* c, int64_t num, int64_t steps, double* 
   for (int64_t k = count; k < whole; ++k) a[k] = T(0);
   for (int64_t i = 0; i < num; ++i) {
     const Divisor<T> by_c(c[i]);
+    const Vec<T> step_of_c(c[i] / static_cast<T>(steps));
     const auto squared = [&](const Vec<T>& x, const Vec<T>& sum) {
       const Vec<T> level = at::vec::minimum(at::vec::maximum(by_c(x) * T_, zero), T_).floor();
-      const Vec<T> error = by_T(level * by_c.y) - x;
+      const Vec<T> error = (kScales ? level * step_of_c : by_T(level * by_c.y)) - x;
       return at::vec::fmadd(error, error, sum);
     };
     Vec<T> even = zero, odd = zero;
@@ -62,11 +65,12 @@ void score(T* a, int64_t count, const T* c, int64_t num, int64_t steps, double* 
 }  // namespace
 
 template <class T>
-ThresholdKernelOf<T> threshold_kernel() {
-  return score<T>;
+ThresholdKernelOf<T> threshold_kernel(int64_t steps) {
+  const bool is_power_of_two = (steps & (steps - 1)) == 0;
+  return is_power_of_two ? score<T, true> : score<T, false>;
 }
 
-template ThresholdKernelOf<float> threshold_kernel<float>();
-template ThresholdKernelOf<double> threshold_kernel<double>();
+template ThresholdKernelOf<float> threshold_kernel<float>(int64_t steps);
+template ThresholdKernelOf<double> threshold_kernel<double>(int64_t steps);
 
 }  // namespace tessera::ops::CPU_CAPABILITY

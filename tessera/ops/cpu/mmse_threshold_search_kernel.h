@@ -18,15 +18,15 @@ using ThresholdKernelOf = void (*)(T* a, int64_t count, const T* c, int64_t num,
 
 namespace AVX512 {
 template <class T>
-ThresholdKernelOf<T> threshold_kernel();
+ThresholdKernelOf<T> threshold_kernel(int64_t steps);
 }  // namespace AVX512
 namespace AVX2 {
 template <class T>
-ThresholdKernelOf<T> threshold_kernel();
+ThresholdKernelOf<T> threshold_kernel(int64_t steps);
 }  // namespace AVX2
 namespace DEFAULT {
 template <class T>
-ThresholdKernelOf<T> threshold_kernel();
+ThresholdKernelOf<T> threshold_kernel(int64_t steps);
 }  // namespace DEFAULT
 
 }  // namespace tessera::ops

@@ -7,10 +7,12 @@
   const darkness = matchMedia("(prefers-color-scheme: dark)");
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-  // Less than two decades: 2 and 5 as well, or there would be one tick or none.
+  // Less than two decades: 2 and 5 as well, or there would be one tick or none. Many decades: at
+  // most eight ticks, whole decades apart.
   function logTicks(plot, key) {
     const seen = plot.series.flatMap((s) => s[key]).filter((v) => v > 0);
-    return Math.max(...seen) / Math.min(...seen) < 100 ? "D2" : 1;
+    const decades = Math.log10(Math.max(...seen)) - Math.log10(Math.min(...seen));
+    return decades < 2 ? "D2" : [1, 2, 5, 10, 20, 50].find((step) => decades <= 8 * step);
   }
 
   function plane(plot) {

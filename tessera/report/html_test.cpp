@@ -77,6 +77,16 @@ TEST(Svg, logarithmic_axis_has_a_tick_for_each_decade) {
   for (const char* tick : {">0.01<", ">0.1<", ">1<"}) EXPECT_NE(text.find(tick), std::string::npos);
 }
 
+TEST(Svg, many_decades_have_few_ticks) {
+  Json plot = lines_plot();
+  plot["series"] = {{{"x", {0, 1}}, {"y", {1e-170, 1.0}}}};
+  const std::string text = svg(plot);
+  EXPECT_EQ(count(text, ">1e-"), 3u);
+  for (const char* tick : {">1e-150<", ">1e-100<", ">1e-50<", ">1<"}) {
+    EXPECT_NE(text.find(tick), std::string::npos) << tick;
+  }
+}
+
 TEST(Svg, null_is_a_gap_and_what_an_axis_cannot_show_is_left_out) {
   Json plot = lines_plot();
   plot["series"] = {{{"x", {0, 1, 2, 3, 4}}, {"y", {1.0, nullptr, 0.1, -5.0, 0.2}}}};

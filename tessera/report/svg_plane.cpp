@@ -57,9 +57,15 @@ struct Axis {
   std::vector<double> ticks() const {
     std::vector<double> ticks;
     if (is_log) {
-      // Less than two decades: 2 and 5 as well, or there would be one tick or none.
-      const bool is_fine = high / low < 100;
-      for (double decade = std::floor(std::log10(low)); decade <= std::log10(high); ++decade) {
+      // Less than two decades: 2 and 5 as well, or there would be one tick or none. Many decades:
+      // at most eight ticks, whole decades apart.
+      const double first = std::log10(low), last = std::log10(high);
+      const bool is_fine = last - first < 2;
+      double step = 1;
+      for (const double wider : {2, 5, 10, 20, 50, 100}) {
+        if (last - first > 8 * step) step = wider;
+      }
+      for (double decade = step * std::floor(first / step); decade <= last; decade += step) {
         for (const double digit : {1.0, 2.0, 5.0}) {
           const double tick = digit * std::pow(10.0, decade);
           if ((digit == 1 || is_fine) && tick >= low && tick <= high) ticks.push_back(tick);

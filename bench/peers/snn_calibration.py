@@ -86,7 +86,6 @@ def spiking_workload(torch, name, compiles):
     get_maximum_activation([(images, None)], network, mse=False, sim_length=steps)
     network.set_spike_state(True)
     if compiles:
-        torch._dynamo.config.recompile_limit = 64  # a form for each layer, with and without gradients
         for module in network.modules():
             if isinstance(module, SpikeModule):
                 module.fwd_func = torch.compile(module.fwd_func)

@@ -35,11 +35,12 @@ struct Job {
 
 /// The claims that a pattern names, at whatever scale.
 std::vector<Job> matching(const std::vector<Job>& jobs, const std::string& pattern) {
+  const bool names_claims = pattern.find('/') != std::string::npos;
   std::vector<Job> found;
-  std::vector<std::string> names;
+  std::vector<std::string> names;  // of what the pattern may have meant
   for (const Job& job : jobs) {
-    names.push_back(job.system->name);
-    names.push_back(job.name());
+    const std::string name = names_claims ? job.name() : job.system->name;
+    if (names.empty() || names.back() != name) names.push_back(name);
     if (entry_match(pattern, job.name())) found.push_back(job);
   }
   if (found.empty()) {

@@ -46,9 +46,11 @@ std::string table(std::span<const ReportRow> rows) {
       "<tbody>\n";
   for (const ReportRow& row : rows) {
     html += fmt::format(
-        "<tr><td>{}</td><td><a href=\"#{}\">{}</a><small>{}</small></td><td class=\"n\">{}</td>"
+        "<tr><td>{}</td><td><a href=\"#{}\">{}</a><small>{} · {}</small></td>"
+        "<td class=\"n\">{}</td>"
         "<td class=\"n ours\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
-        mark(row), escape(anchor(row)), escape(row.claim.statement), escape(row.claim.quantity),
+        mark(row), escape(anchor(row)), escape(row.claim.statement),
+        escape(row.system + "/" + row.claim.name), escape(row.claim.quantity),
         number_text(row.claim.paper), number_text(row.result.ours),
         number_text(row.result.baseline), escape(train::describe_seconds(row.seconds)));
   }

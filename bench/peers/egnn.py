@@ -6,7 +6,9 @@
 
 CHECKOUTS holds the repository in a folder named egnn. Prints one JSON line.
 """
-import argparse, importlib.util, json, os, resource, statistics, sys, time
+import argparse, importlib.util, json, os, sys
+
+from peer_timing import median_ms, peak_rss_mb
 
 ap = argparse.ArgumentParser()
 ap.add_argument("--workload", default="nbody", choices=["nbody", "nbody_gnn", "nbody_rf", "qm9", "ae"])
@@ -94,21 +96,12 @@ def step():
     opt.step()
 
 
-def med(f):
-    for _ in range(3):
-        f()
-    ts = []
-    for _ in range(a.repeats):
-        t = time.perf_counter(); f(); ts.append(time.perf_counter() - t)
-    return 1e3 * statistics.median(ts)
-
-
 def safe(f):
     """torch.compile cannot differentiate the reference's in-place coordinate update (nbody, nbody_rf, ae): report null there."""
     if not a.compile:
-        return round(med(f), 4), None
+        return median_ms(f, a.repeats, warm_up=3), None
     try:
-        return round(med(f), 4), None
+        return median_ms(f, a.repeats, warm_up=3), None
     except RuntimeError as e:
         return None, str(e).splitlines()[0][:160]
 
@@ -117,7 +110,7 @@ f_ms, f_err = safe(forward)
 s_ms, s_err = safe(step)
 out = {"system": "egnn", "workload": a.workload, "impl": "authors-compile" if a.compile else "authors-eager", "threads": a.threads,
        "forward_ms": f_ms, "train_step_ms": s_ms,
-       "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1), "torch": torch.__version__}
+       "peak_rss_mb": peak_rss_mb(), "torch": torch.__version__}
 if f_err or s_err:
     out["error"] = f_err or s_err
 print(json.dumps(out))

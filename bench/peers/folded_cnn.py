@@ -8,10 +8,7 @@ Adam. The number of images is the same at every fold; $PEERS_DIR holds the check
 import argparse
 import json
 import os
-import resource
-import statistics
 import sys
-import time
 from pathlib import Path
 
 parser = argparse.ArgumentParser()
@@ -23,6 +20,8 @@ args = parser.parse_args()
 os.environ["OMP_NUM_THREADS"] = str(args.threads)
 
 import torch  # noqa: E402  (the threads must be set before)
+
+from peer_timing import median_ms, peak_rss_mb
 
 torch.set_num_threads(args.threads)
 torch.manual_seed(0)
@@ -86,21 +85,10 @@ def train_step():
     optimizer.step()
 
 
-def median_ms(body):
-    for _ in range(3):
-        body()
-    times = []
-    for _ in range(args.repeats):
-        start = time.perf_counter()
-        body()
-        times.append(1e3 * (time.perf_counter() - start))
-    return statistics.median(times)
-
-
 model.eval()
-forward_ms = median_ms(forward)
+forward_ms = median_ms(forward, args.repeats, warm_up=3)
 model.train()
-train_step_ms = median_ms(train_step)
+train_step_ms = median_ms(train_step, args.repeats, warm_up=3)
 print(json.dumps({
     "system": "folded_cnn",
     "workload": args.workload,
@@ -108,6 +96,6 @@ print(json.dumps({
     "threads": args.threads,
     "forward_ms": round(forward_ms, 4),
     "train_step_ms": round(train_step_ms, 4),
-    "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+    "peak_rss_mb": peak_rss_mb(),
     "torch": torch.__version__,
 }))

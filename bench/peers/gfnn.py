@@ -13,9 +13,8 @@ Needs no checkout. Prints one JSON line.
 import argparse
 import json
 import os
-import resource
-import statistics
-import time
+
+from peer_timing import median_ms, peak_rss_mb
 
 WORKLOADS = {
     "surface": dict(batch=1024, widths=[2, 32, 32, 1], sizes=[6, 6], periodic=[False, False]),
@@ -80,17 +79,6 @@ def network(torch, widths, sizes, periodic, form):
     return Grid()
 
 
-def median_ms(body, repeats):
-    for _ in range(3):
-        body()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        body()
-        times.append(1e3 * (time.perf_counter() - start))
-    return statistics.median(times)
-
-
 def timed(torch, args, form):
     torch.manual_seed(0)
     given = dict(WORKLOADS[args.workload])
@@ -110,7 +98,7 @@ def timed(torch, args, form):
         torch.nn.functional.mse_loss(call(x, g), target).backward()
         optimizer.step()
 
-    return median_ms(forward, args.repeats), median_ms(train_step, args.repeats)
+    return median_ms(forward, args.repeats, warm_up=3), median_ms(train_step, args.repeats, warm_up=3)
 
 
 def main():
@@ -127,7 +115,7 @@ def main():
         "impl": "torch-compile" if args.compile else "torch-eager", "threads": args.threads,
         "form_of_forward": forward, "form_of_step": step,
         "forward_ms": round(times[forward][0], 4), "train_step_ms": round(times[step][1], 4),
-        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "peak_rss_mb": peak_rss_mb(),
         "torch": torch.__version__}))
 
 

@@ -10,11 +10,10 @@ sequence_parallel has an output at every step.
 import argparse
 import json
 import os
-import resource
-import statistics
 import sys
-import time
 import types
+
+from peer_timing import median_ms, peak_rss_mb
 
 WORKLOADS = ("psmnist_parallel", "sequence_parallel", "psmnist_original")
 
@@ -75,16 +74,6 @@ def build(torch, lmu, name):
     return network, torch.rand(32, 784, 1), lambda out: nn.functional.cross_entropy(out, labels)
 
 
-def median_ms(call, repeats):
-    call()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(1e3 * (time.perf_counter() - start))
-    return round(statistics.median(times), 4)
-
-
 def main():
     args = arguments()
     os.environ["OMP_NUM_THREADS"] = str(args.threads)
@@ -116,7 +105,7 @@ def main():
         "system": "lmu", "workload": args.workload,
         "impl": "authors-compile" if args.compile else "authors-eager", "threads": args.threads,
         "forward_ms": forward_ms, "train_step_ms": train_step_ms,
-        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "peak_rss_mb": peak_rss_mb(),
         "torch": torch.__version__}))
 
 

@@ -16,10 +16,9 @@ import contextlib
 import io
 import json
 import os
-import resource
-import statistics
 import sys
-import time
+
+from peer_timing import median_ms, peak_rss_mb
 
 SPIKING = ("vgg16_t16", "resnet20_t8")
 PIPELINES = {
@@ -36,16 +35,6 @@ def arguments():
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--compile", action="store_true")
     return parser.parse_args()
-
-
-def median_ms(body, repeats):
-    body()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        body()
-        times.append(1e3 * (time.perf_counter() - start))
-    return statistics.median(times)
 
 
 def search_workload(torch, compiles):
@@ -158,7 +147,7 @@ def main():
         "threads": args.threads,
         "forward_ms": round(forward_ms, 3),
         "train_step_ms": None if step_ms is None else round(step_ms, 3),
-        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "peak_rss_mb": peak_rss_mb(),
         "torch": torch.__version__,
     }))
 

@@ -18,11 +18,10 @@ import argparse
 import importlib
 import json
 import os
-import resource
-import statistics
 import sys
-import time
 import types
+
+from peer_timing import median_ms, peak_rss_mb
 
 # nodes, undirected edges, features, draws of non-zeros, classes, labelled nodes
 SIZES = {
@@ -217,16 +216,6 @@ class Sparse:
         return propagated(dropout(propagated(xw)) @ second.t())
 
 
-def median_ms(body, repeats):
-    body()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        body()
-        times.append(1e3 * (time.perf_counter() - start))
-    return round(statistics.median(times), 3)
-
-
 def main():
     args = arguments()
     os.environ["OMP_NUM_THREADS"] = str(args.threads)
@@ -263,7 +252,7 @@ def main():
 
     row["forward_ms"] = median_ms(forward, args.repeats)
     row["train_step_ms"] = median_ms(train_step, args.repeats)
-    row["peak_rss_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    row["peak_rss_mb"] = peak_rss_mb()
     print(json.dumps(row))
 
 

@@ -13,10 +13,9 @@ Needs no checkout. Prints one JSON line.
 import argparse
 import json
 import os
-import resource
-import statistics
-import time
 from typing import List
+
+from peer_timing import median_ms, peak_rss_mb
 
 WORKLOADS = {
     "psmnist": dict(T=784, B=32, D=1, H=256, L=3, C=10, dt=0.19, alpha=30.65, drop=0.1),
@@ -112,22 +111,12 @@ def main():
         torch.nn.functional.cross_entropy(model(x), y).backward()
         optimizer.step()
 
-    def median_ms(body, warm_up=2):
-        for _ in range(warm_up):
-            body()
-        times = []
-        for _ in range(args.repeats):
-            start = time.perf_counter()
-            body()
-            times.append((time.perf_counter() - start) * 1e3)
-        return round(statistics.median(times), 3)
-
-    forward_ms, train_step_ms = median_ms(forward), median_ms(train_step)
+    forward_ms, train_step_ms = median_ms(forward, args.repeats, warm_up=2), median_ms(train_step, args.repeats, warm_up=2)
     print(json.dumps({
         "system": "unicornn", "workload": args.workload,
         "impl": "torch-" + args.model + ("-compile" if args.compile else ""),
         "threads": args.threads, "forward_ms": forward_ms, "train_step_ms": train_step_ms,
-        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "peak_rss_mb": peak_rss_mb(),
         "torch": torch.__version__}))
 
 

@@ -11,11 +11,10 @@ needed.
 import argparse
 import json
 import os
-import resource
-import statistics
 import sys
-import time
 import types
+
+from peer_timing import median_ms, peak_rss_mb
 
 
 def arguments():
@@ -43,16 +42,6 @@ def build(name, is_lite):
     if name == "bottleneck":
         return Bottleneck(256, 64, experts=5, align=True, lite=is_lite), (8, 256, 28, 28)
     return ResNet(Bottleneck, [3, 4, 6, 3], lite=is_lite), (2, 3, 56, 56)
-
-
-def median_ms(body, repeats):
-    body()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        body()
-        times.append(1e3 * (time.perf_counter() - start))
-    return statistics.median(times)
 
 
 def main():
@@ -92,7 +81,7 @@ def main():
         "threads": args.threads,
         "forward_ms": round(forward_ms, 3),
         "train_step_ms": round(train_step_ms, 3),
-        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "peak_rss_mb": peak_rss_mb(),
         "torch": torch.__version__,
     }))
 

@@ -6,8 +6,8 @@
 vgg16_t16, resnet20_t8   forward: one spiking inference of two images over all steps. Training step: one
                          iteration of the weight calibration of one layer, on 32 of its inputs.
 mmse_search              a layer-wise and a channel-wise threshold search of 32x64x32x32. No training step.
-light_vgg_d6, _d9, _d12  thresholds by MMSE and calibrated biases of a VGG with 6, 9 or 12 convolutions, on two
-                         batches of eight images. No training step.
+light_vgg16_c4, _c7 ...  thresholds by MMSE and calibrated biases of the first 4, 7, 10 or 13 convolutions of
+                         VGG-16, on two batches of two images, 16 steps. No training step.
 
 float32, random weights. $PEERS_DIR holds the checkout "SNN_Calibration"; numpy is needed.
 """
@@ -21,10 +21,12 @@ import sys
 from peer_timing import median_ms, peak_rss_mb
 
 SPIKING = ("vgg16_t16", "resnet20_t8")
+# Entries of VGG-16's plan, pools included, and the inputs of the classifier behind them.
 PIPELINES = {
-    "light_vgg_d6": (32, "M", 64, "M", 128, 128, "M", 128, 128, "M"),
-    "light_vgg_d9": (32, "M", 64, "M", 128, 128, 128, "M", 128, 128, 128, 128, "M"),
-    "light_vgg_d12": (32, "M", 64, "M", 128, 128, 128, 128, 128, "M", 128, 128, 128, 128, 128, "M"),
+    "light_vgg16_c4": (6, 128 * 8 * 8),
+    "light_vgg16_c7": (10, 256 * 4 * 4),
+    "light_vgg16_c10": (14, 512 * 2 * 2),
+    "light_vgg16_c13": (18, 512),
 }
 
 
@@ -107,18 +109,19 @@ def pipeline_workload(torch, name):
     from models.fold_bn import search_fold_and_remove_bn
     from models.spiking_layer import SpikeModel, get_maximum_activation
 
-    vgg.cfg[name] = PIPELINES[name]
+    entries, features = PIPELINES[name]
+    vgg.cfg[name] = vgg.cfg["VGG16"][:entries]
     source = vgg.VGG(name, 10, True)
-    source.classifier = torch.nn.Linear(128 * 2 * 2, 10)
+    source.classifier = torch.nn.Linear(features, 10)
     source.eval()
-    batches = [(torch.randn(8, 3, 32, 32), None) for _ in range(2)]
+    batches = [(torch.randn(2, 3, 32, 32), None) for _ in range(2)]
 
     def forward():
         network = copy.deepcopy(source)
         search_fold_and_remove_bn(network)
-        spiking = SpikeModel(network, sim_length=8).eval()
+        spiking = SpikeModel(network, sim_length=16).eval()
         with contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
-            get_maximum_activation(batches, spiking, iters=5, sim_length=8, mse=True)
+            get_maximum_activation(batches, spiking, iters=5, sim_length=16, mse=True)
             bias_corr_model(spiking, batches)
 
     return forward, None

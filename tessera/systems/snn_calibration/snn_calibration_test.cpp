@@ -210,6 +210,14 @@ TEST(SnnNetworks, samples_do_not_see_each_other) {
   }
 }
 
+TEST(SnnNetworks, many_steps_run_in_parts_of_the_batch) {
+  // Currents of 6x12x12 doubles: 2,000 steps of at most four samples fill 64 MiB.
+  const SpikingNetwork it = ready(small("resnet", {{"time_steps", 2000}}));
+  const at::Tensor x = images(6);
+  const at::Tensor at_once = simulate(it, x, {.step_logits = true}).logits;
+  EXPECT_TRUE(at::allclose(simulate(it, x).logits, at_once, 1e-10, 1e-8));
+}
+
 TEST(SnnNetworks, more_steps_come_nearer_to_the_source_network) {
   const nn::WeightedNetwork source = drawn(network(small("vgg")));
   const at::Tensor x = images(4);

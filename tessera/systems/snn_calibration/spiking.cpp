@@ -72,6 +72,20 @@ double macs_of(const nn::Layer& layer, const nn::LayerShapes& shapes) {
   return inputs * area * static_cast<double>(shapes.out.elements());
 }
 
+/// So many that the largest current of all steps takes at most 64 MiB.
+int64_t samples_at_once(const SpikingNetwork& it, const at::Tensor& x) {
+  constexpr double kMostBytes = 1 << 26;
+  nn::Network network = it.network;
+  network.input.height = x.size(2);
+  network.input.width = x.size(3);
+  int64_t largest = 1;
+  for (const nn::LayerShapes& shapes : nn::infer_shapes(network)) {
+    largest = std::max(largest, shapes.out.elements());
+  }
+  const auto bytes = static_cast<double>(it.conversion.time_steps * largest * x.element_size());
+  return std::max<int64_t>(1, static_cast<int64_t>(kMostBytes / bytes));
+}
+
 }  // namespace
 
 const Neuron& SpikingNetwork::neuron(std::string_view name) const {
@@ -163,8 +177,21 @@ SpikingRun simulate(const SpikingNetwork& it, const at::Tensor& x, const Watch& 
 }
 
 SpikingRun Simulator::run(const at::Tensor& x, const Watch& watch) {
+  check_images(it_, x);
+  const bool is_watched = watch.step_logits || watch.firing_rates || watch.traces;
+  const int64_t part = is_watched ? x.size(0) : samples_at_once(it_, x);
+  if (x.size(0) <= part) return run_at_once(x, watch);
+  std::vector<at::Tensor> logits;
+  for (const at::Tensor& samples : x.split(part)) {
+    logits.push_back(run_at_once(samples, watch).logits);
+  }
+  SpikingRun all;
+  all.logits = at::cat(logits);
+  return all;
+}
+
+SpikingRun Simulator::run_at_once(const at::Tensor& x, const Watch& watch) {
   const SpikingNetwork& it = it_;
-  check_images(it, x);
   const at::NoGradGuard no_grad;
   const int64_t steps = it.conversion.time_steps, samples = x.size(0);
   const Sources sources(it);

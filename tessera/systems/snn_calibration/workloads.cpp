@@ -77,7 +77,7 @@ class PipelineWorkload final : public Model {
     return {{"bias", corrected.back().corrected}};
   }
 
-  static constexpr int64_t kPipelineSteps = 8;
+  static constexpr int64_t kPipelineSteps = 16;
 
  private:
   nn::WeightedNetwork source_;
@@ -91,7 +91,7 @@ struct Shape {
 };
 
 constexpr int64_t kBatch = 2, kStepBatch = 32;
-constexpr int64_t kSearchSteps = 16;
+constexpr int64_t kSearchSteps = 16, kPipelineBatches = 2;
 
 /// thresholds: what the maximum ones are multiplied by; rates go the other way.
 WorkloadInstance make(const Shape& shape, double thresholds = 1) {
@@ -138,28 +138,43 @@ std::vector<WorkloadVariant> by_rate(const Shape& shape) {
   return list;
 }
 
-/// VGGs of the same shape, `deep` convolutions.
-WorkloadInstance make_pipeline(const std::vector<int64_t>& plan, bool again) {
+/// VGG-16 up to the pool behind its n-th convolution, and a classifier.
+nn::Network vgg16_until(int64_t n) {
+  std::vector<int64_t> plan;
+  for (const int64_t width : nn::vgg_plan("vgg16")) {
+    if (n == 0 && width != nn::kPool) break;
+    if (width != nn::kPool) --n;
+    plan.push_back(width);
+  }
+  return nn::vgg({.plan = plan});
+}
+
+WorkloadInstance make_pipeline(int64_t convolutions, bool again) {
   auto generator = at::detail::createCPUGenerator(0);
-  const nn::Network network =
-      nn::vgg({.input = {.channels = 3, .height = 32, .width = 32}, .plan = plan});
+  const nn::Network network = vgg16_until(convolutions);
   return {.model = std::make_shared<PipelineWorkload>(
               nn::WeightedNetwork{
                   network, nn::draw_weights(network, nn::Initialisation::kFanOut, generator)},
               again),
-          .inputs = {{"calib", torch::randn({2, 8, 3, 32, 32}, generator)}}};
+          .inputs = {{"calib", torch::randn({kPipelineBatches, kBatch, 3, 32, 32}, generator)}}};
 }
 
-Workload pipeline(const std::string& name, const std::vector<int64_t>& plan) {
-  const auto convolutions = std::ranges::count_if(plan, [](int64_t w) { return w != nn::kPool; });
+Workload pipeline(int64_t convolutions) {
+  const std::string name = "light_vgg16_c" + std::to_string(convolutions);
+  // The search runs the source on every batch; the sweep runs it, and all steps, on the first.
+  const int64_t passes = kPipelineBatches + 1 + PipelineWorkload::kPipelineSteps;
   return {.name = name,
-          .summary = "conversion, MMSE thresholds and calibrated biases of a VGG of " +
-                     std::to_string(convolutions) + " convolutions, 2 batches of 8 images, 8 steps",
-          .make = [plan] { return make_pipeline(plan, false); },
+          .summary =
+              fmt::format("conversion, MMSE thresholds and calibrated biases of the first {} "
+                          "convolutions of vgg16, {} batches of {} images, {} steps",
+                          convolutions, kPipelineBatches, kBatch, PipelineWorkload::kPipelineSteps),
+          .forward_flops = static_cast<double>(nn::cost(vgg16_until(convolutions)).ops) *
+                           static_cast<double>(kBatch * passes),
+          .make = [convolutions] { return make_pipeline(convolutions, false); },
           .peer_script = "snn_calibration.py",
           .peer_arguments = {{"--workload", name}},
-          .variants = {
-              {.name = "layer_by_layer", .make = [plan] { return make_pipeline(plan, true); }}}};
+          .variants = {{.name = "layer_by_layer",
+                        .make = [convolutions] { return make_pipeline(convolutions, true); }}}};
 }
 
 Workload spiking(const Shape& shape) {
@@ -203,11 +218,7 @@ std::vector<Workload> workloads() {
        .peer_script = "snn_calibration.py",
        .peer_arguments = {{"--workload", "mmse_search"},
                           {"--workload", "mmse_search", "--compile"}}});
-  constexpr int64_t M = nn::kPool;
-  list.push_back(pipeline("light_vgg_d6", {32, M, 64, M, 128, 128, M, 128, 128, M}));
-  list.push_back(pipeline("light_vgg_d9", {32, M, 64, M, 128, 128, 128, M, 128, 128, 128, 128, M}));
-  list.push_back(pipeline("light_vgg_d12",
-                          {32, M, 64, M, 128, 128, 128, 128, 128, M, 128, 128, 128, 128, 128, M}));
+  for (const int64_t convolutions : {4, 7, 10, 13}) list.push_back(pipeline(convolutions));
   return list;
 }
 

@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "tessera/nn/convnet/cost.h"
+#include "tessera/systems/figures.h"
 #include "tessera/systems/folded_cnn/model.h"
 #include "tessera/systems/folded_cnn/precision.h"
 #include "tessera/systems/folded_cnn/workloads.h"
@@ -179,26 +180,16 @@ ClaimResult throughput_ratio(Lab& lab) {
                             {"series", series}}}}};
 }
 
-/// Mean and spread of the test accuracy over seeds.
-struct Accuracy {
-  double mean = 0, deviation = 0;
-};
-
-Accuracy accuracy(Lab& lab, const std::string& recipe, const std::vector<std::string>& settings,
-                  const std::vector<int64_t>& seeds) {
+/// Test accuracy over seeds, in percent.
+Spread accuracy(Lab& lab, const std::string& recipe, const std::vector<std::string>& settings,
+                const std::vector<int64_t>& seeds) {
   std::vector<double> values;
   for (const int64_t seed : seeds) {
     std::vector<std::string> all = settings;
     all.push_back(fmt::format("train.seed={}", seed));
     values.push_back(metric(lab.train(recipe, all).test, "top1"));
   }
-  Accuracy result;
-  for (const double value : values) result.mean += value / static_cast<double>(values.size());
-  for (const double value : values) {
-    result.deviation += (value - result.mean) * (value - result.mean);
-  }
-  result.deviation = std::sqrt(result.deviation / static_cast<double>(values.size()));
-  return result;
+  return spread_of(values);
 }
 
 ClaimResult digits(Lab& lab) {
@@ -224,14 +215,14 @@ ClaimResult digits(Lab& lab) {
 
 ClaimResult fashion_tops(Lab& lab) {
   const std::vector<int64_t> seeds = {0, 1, 2};
-  std::vector<Accuracy> here;
+  std::vector<Spread> here;
   for (const int64_t fold : {1, 2, 4}) {
     here.push_back(accuracy(lab, "folded_cnn/fashion_tops",
                             {fmt::format("model.fold={}", fold), fmt::format("task.fold={}", fold)},
                             seeds));
   }
   Json here_y = Json::array(), errors = Json::array();
-  for (const Accuracy& value : here) {
+  for (const Spread& value : here) {
     here_y.push_back(value.mean);
     errors.push_back(value.deviation);
   }

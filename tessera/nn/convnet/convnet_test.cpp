@@ -1,6 +1,7 @@
 #include "tessera/nn/convnet/convnet.h"
 
 #include <ATen/ATen.h>
+#include <ATen/autocast_mode.h>
 #include <gtest/gtest.h>
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/conv.h>
@@ -158,6 +159,25 @@ TEST(ConvNet, one_pass_convolutions_are_as_accurate_as_plain_ones) {
     expect_as_accurate_as_plain(small_resnet(is_bottleneck), at::kFloat);
     expect_as_accurate_as_plain(small_resnet(is_bottleneck), at::kBFloat16);
   }
+}
+
+TEST(ConvNet, under_autocast_convolutions_choose_their_dtype) {
+  // No linear layer, which would round whatever it meets.
+  const Network network = NetworkBuilder("n", kImage).conv("a", 4, 3).relu("r").build();
+  TensorMap weights;
+  for (const auto& [key, tensor] : random_weights(network)) weights.set(key, tensor.to(at::kFloat));
+  const auto module = build(network, weights);
+  module->eval();
+  const at::Tensor x = random_images(network).to(at::kFloat);
+  const at::NoGradGuard no_grad;
+  at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
+  at::autocast::set_autocast_enabled(at::kCPU, true);
+  const at::Tensor y = module->forward(x);
+  const at::Tensor plain = evaluate(network, weights, x);
+  at::autocast::set_autocast_enabled(at::kCPU, false);
+  at::autocast::clear_cache();
+  EXPECT_EQ(y.scalar_type(), at::kBFloat16);
+  EXPECT_TRUE(at::allclose(y, plain, 1e-2, 1e-2));
 }
 
 TEST(ConvNet, branches_are_added_by_whoever_comes_last) {

@@ -150,8 +150,14 @@ class Gat final : public Network {
     const bool removes = config_.edge_mask_mode == "remove";
     const auto [edges, weights] =
         removes ? without_removed(graph, mask, hard) : std::pair(graph, mask);
-    const bool is_hidden = config_.num_heads > 1;
-    return layer(1, layer(0, x, edges, weights, drops, is_hidden), edges, weights, drops, false);
+    // The output layer is linear in the heads, so that each is used up while it is in the cache.
+    const std::vector<at::Tensor> parts_CD = fc_[1][0].effective().chunk(config_.num_heads, 1);
+    at::Tensor z_NC;
+    for (size_t k = 0; k < parts_CD.size(); ++k) {
+      const at::Tensor part = ops::affine(hidden(k, x, edges, weights, drops), parts_CD[k]);
+      z_NC = z_NC.defined() ? z_NC + part : part;
+    }
+    return propagate(z_NC, edges, attention(z_NC, attention_[1][0], edges, weights));
   }
 
   std::vector<int64_t> propagated_widths() const override {
@@ -159,37 +165,27 @@ class Gat final : public Network {
   }
 
  private:
-  at::Tensor layer(size_t l, const Features& x, const Graph& graph, const at::Tensor& mask,
-                   bool drops, bool is_hidden) const {
-    const auto heads = static_cast<int64_t>(fc_[l].size());
-    const int64_t width = fc_[l][0].weight.size(0);
-    std::vector<at::Tensor> fc, attention;
-    for (size_t k = 0; k < fc_[l].size(); ++k) {
-      fc.push_back(fc_[l][k].effective());
-      attention.push_back(attention_[l][k].effective().view({2, width}));
-    }
-    const at::Tensor a_K2D = at::stack(attention);
-    const at::Tensor z_NKD = x.times(at::cat(fc)).view({-1, heads, width});
-    const at::Tensor source_NK = (z_NKD * a_K2D.select(1, 0)).sum(-1);
-    const at::Tensor target_NK = (z_NKD * a_K2D.select(1, 1)).sum(-1);
-    const at::Tensor u_EK =
-        source_NK.index_select(0, graph.sources()) + target_NK.index_select(0, graph.targets());
+  /// α of every edge, (E). z: (N, D); a: [a_src | a_dst], (1, 2·D)
+  at::Tensor attention(const at::Tensor& z_ND, const MaskedWeight& a, const Graph& graph,
+                       const at::Tensor& mask) const {
+    const at::Tensor ends_N2 = ops::affine(z_ND, a.effective().view({2, z_ND.size(1)}));
+    const at::Tensor u_E = ends_N2.select(1, 0).index_select(0, graph.sources()) +
+                           ends_N2.select(1, 1).index_select(0, graph.targets());
+    return edge_softmax(at::leaky_relu(u_E, config_.leaky_slope) * mask, graph);
+  }
+
+  /// Head k of the hidden layer, (N, D).
+  at::Tensor hidden(size_t k, const Features& x, const Graph& graph, const at::Tensor& mask,
+                    bool drops) const {
     const bool is_link = config_.is_link_prediction();
-    const at::Tensor alpha_EK =
-        dropped(edge_softmax(at::leaky_relu(u_EK, config_.leaky_slope) * mask.unsqueeze(-1), graph),
-                config_.dropout, drops && is_hidden && !is_link);
-    // Head by head: nothing of size E·D is written.
-    std::vector<at::Tensor> outputs;
-    for (int64_t k = 0; k < heads; ++k) {
-      outputs.push_back(propagate(z_NKD.select(1, k), graph, alpha_EK.select(1, k)));
-    }
-    at::Tensor o_NKD = at::stack(outputs, 1);
-    if (is_hidden && is_link) {
-      o_NKD = at::where(o_NKD > 0, o_NKD, o_NKD * at::stack(slopes_).view({1, heads, 1}));
-    } else if (is_hidden) {
-      o_NKD = dropped(at::elu(o_NKD), config_.dropout, drops);
-    }
-    return o_NKD.reshape({-1, heads * width});
+    const at::Tensor z_ND = x.times(fc_[0][k].effective());
+    at::Tensor alpha_E = attention(z_ND, attention_[0][k], graph, mask);
+    // One head is an output head, without dropout and activation.
+    if (config_.num_heads == 1) return propagate(z_ND, graph, alpha_E);
+    alpha_E = dropped(alpha_E, config_.dropout, drops && !is_link);
+    at::Tensor o_ND = propagate(z_ND, graph, alpha_E);
+    if (is_link) return at::prelu(o_ND, slopes_[k]);
+    return dropped(at::elu_(o_ND), config_.dropout, drops);
   }
 
   const UgsConfig config_;

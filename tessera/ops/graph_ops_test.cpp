@@ -258,6 +258,87 @@ TEST(SparseLinear, equal_bits_at_every_number_of_threads) {
                                                {x.value, normal({90, 700}, 9)});
 }
 
+/// The gradient by the weight. Alone it is made panel by panel where the sizes are right; beside
+/// the gradient by the values, by the generic pass.
+at::Tensor gradient_by_weight(SparseMatrix x, const at::Tensor& d_out, bool alone) {
+  x.value = x.value.detach().clone().requires_grad_(!alone);
+  const at::Tensor w = at::zeros({x.cols, d_out.size(1)}, d_out.options()).requires_grad_();
+  const at::Tensor out = sparse_linear(x, w.t());
+  Tensors leaves = {w};
+  if (!alone) leaves.push_back(x.value);
+  return torch::autograd::grad({out}, leaves, {d_out})[0];
+}
+
+bool equal_bits_or_both_nan(const at::Tensor& a, const at::Tensor& b) {
+  return at::allclose(a, b, 0, 0, /*equal_nan=*/true);
+}
+
+/// Half of the elements are non-zero.
+SparseMatrix draw_half(int64_t rows, int64_t cols, at::ScalarType dtype) {
+  const at::Tensor holds = torch::rand({rows, cols}, generator(8)) < 0.5;
+  return compress((normal({rows, cols}, 7) * holds).to(dtype));
+}
+
+/// A gradient of which a share of the rows is not zero.
+at::Tensor draw_gradient(int64_t rows, int64_t width, double share, at::ScalarType dtype) {
+  const at::Tensor holds = torch::rand({rows, 1}, generator(5)) < share;
+  return (normal({rows, width}, 6) * holds).to(dtype);
+}
+
+TEST(SparseLinear, the_gradient_by_the_weight_alone_has_the_bits_of_the_generic_pass) {
+  struct Sizes {
+    int64_t rows, cols, width;
+    double share;
+  };
+  const int threads = at::get_num_threads();
+  for (const Sizes& s : std::vector<Sizes>{{2200, 30, 2001, 1},
+                                           {1000, 40, 4500, 1},
+                                           {4000, 30, 600, 0.4},
+                                           {9000, 20, 130, 0.3},
+                                           {2200, 30, 600, 0}}) {
+    for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
+      SCOPED_TRACE(fmt::format("{} × {} to {}, {} of the rows", s.rows, s.cols, s.width, s.share));
+      const SparseMatrix x = draw_half(s.rows, s.cols, dtype);
+      const at::Tensor d_out = draw_gradient(s.rows, s.width, s.share, dtype);
+      const at::Tensor generic = gradient_by_weight(x, d_out, false);
+      for (const int count : {1, 2, 5}) {
+        at::set_num_threads(count);
+        EXPECT_TRUE(at::equal(gradient_by_weight(x, d_out, true), generic)) << count;
+      }
+      at::set_num_threads(threads);
+    }
+  }
+}
+
+TEST(SparseLinear, a_row_of_zeros_beside_a_value_that_is_not_finite_is_not_left_out) {
+  const SparseMatrix x = draw_half(2200, 30, at::kFloat);
+  const at::Tensor d_out = draw_gradient(2200, 600, 0.2, at::kFloat);
+  d_out[3].zero_();
+  x.value[x.row_ptr[3].item<int64_t>()] = INFINITY;
+  const at::Tensor d = gradient_by_weight(x, d_out, true);
+  EXPECT_EQ(d.isnan().sum().item<int64_t>(), 600);
+  EXPECT_TRUE(equal_bits_or_both_nan(d, gradient_by_weight(x, d_out, false)));
+}
+
+TEST(SparseLinear, columns_need_not_be_sorted) {
+  for (const double share : {1.0, 0.4}) {
+    SparseMatrix x = draw_half(4000, 30, at::kFloat);
+    const at::Tensor d_out = draw_gradient(4000, 1100, share, at::kFloat);
+    const at::Tensor sorted = gradient_by_weight(x, d_out, true);
+    for (int64_t f = 0; f < x.cols; ++f) {
+      const int64_t begin = x.col_ptr[f].item<int64_t>();
+      const int64_t count = x.col_ptr[f + 1].item<int64_t>() - begin;
+      for (at::Tensor* list : {&x.row, &x.place}) {
+        const at::Tensor part = list->narrow(0, begin, count);
+        part.copy_(part.flip(0));
+      }
+    }
+    const at::Tensor d = gradient_by_weight(x, d_out, true);
+    EXPECT_TRUE(at::equal(d, gradient_by_weight(x, d_out, false)));
+    EXPECT_TRUE(at::allclose(d, sorted, 1e-4, 1e-4));
+  }
+}
+
 TEST(SparseLinear, a_weight_stored_turned_gives_the_same_bits_and_a_gradient_of_its_layout) {
   const SparseMatrix x = compress(draw_sparse(50, 60));
   const at::Tensor w = normal({20, 60}, 9).requires_grad_();

@@ -26,29 +26,33 @@ const GraphKernels<T>& graph_kernels() {
   return chosen;
 }
 
-/// Calls body(begin, end) for ranges of rows with about equal numbers of entries, in parallel: a
-/// graph's few large nodes would otherwise keep one thread busy alone. Every row lies in one range,
-/// and nothing is summed across ranges, so the cut does not matter to the result.
-template <class Body>
-void for_each_rows(const int64_t* ptr, int64_t rows, int64_t width, const Body& body) {
+/// First row of a part, where `parts` of them have about equal numbers of entries: a graph's few
+/// large nodes would otherwise keep one thread busy alone.
+inline int64_t row_of_part(const int64_t* ptr, int64_t rows, int64_t parts, int64_t part) {
   // An entry costs what a row costs.
   const auto cost = [&](int64_t row) { return ptr[row] + row; };
-  const int64_t parts = parts_for(cost(rows) * std::max<int64_t>(width, 8), rows);
-  const auto begin_of = [&](int64_t part) {
-    const int64_t target = cost(rows) / parts * part;
-    if (part == parts) return rows;
-    int64_t low = 0, high = rows;
-    while (low < high) {
-      const int64_t middle = (low + high) / 2;
-      if (cost(middle) < target) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
+  if (part == parts) return rows;
+  const int64_t target = cost(rows) / parts * part;
+  int64_t low = 0, high = rows;
+  while (low < high) {
+    const int64_t middle = (low + high) / 2;
+    if (cost(middle) < target) {
+      low = middle + 1;
+    } else {
+      high = middle;
     }
-    return low;
-  };
-  for_each_part(parts, [&](int64_t part) { body(begin_of(part), begin_of(part + 1)); });
+  }
+  return low;
+}
+
+/// Calls body(begin, end) for such ranges of rows in parallel. Every row lies in one range, and
+/// nothing is summed across ranges, so the cut does not matter to the result.
+template <class Body>
+void for_each_rows(const int64_t* ptr, int64_t rows, int64_t width, const Body& body) {
+  const int64_t parts = parts_for((ptr[rows] + rows) * std::max<int64_t>(width, 8), rows);
+  for_each_part(parts, [&](int64_t part) {
+    body(row_of_part(ptr, rows, parts, part), row_of_part(ptr, rows, parts, part + 1));
+  });
 }
 
 template <class T>

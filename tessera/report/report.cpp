@@ -25,16 +25,12 @@ std::string seeds_text(const std::vector<int64_t>& seeds) {
 }
 
 std::string summary(std::span<const ReportRow> rows, const ReportInfo& info) {
-  const auto gates = std::count_if(rows.begin(), rows.end(), is_gate);
-  const auto held = std::count_if(rows.begin(), rows.end(),
-                                  [](const ReportRow& r) { return is_gate(r) && r.result.holds; });
-  const auto findings = static_cast<int64_t>(rows.size()) - gates;
   return fmt::format(
       "<header class=\"top\">\n<p class=\"brand\">Tessera</p>\n<h1>Claims of the papers, and what "
-      "came out here</h1>\n<p class=\"lead\"><strong class=\"{}\">{} of {} gates hold</strong>, {} "
-      "finding{}. Scale <em>{}</em>, {}, {}.{}</p>\n</header>\n",
-      held == gates ? "good" : "bad", held, gates, findings, findings == 1 ? "" : "s",
-      name_of(info.scale), train::describe_seconds(info.seconds), escape(info.date),
+      "came out here</h1>\n<p class=\"lead\"><strong class=\"{}\">{}</strong>. Scale <em>{}</em>, "
+      "{}, {}.{}</p>\n</header>\n",
+      gates_hold(rows) ? "good" : "bad", verdict(rows), name_of(info.scale),
+      train::describe_seconds(info.seconds), escape(info.date),
       info.complete ? "" : " <strong>Not complete: more claims are to come.</strong>");
 }
 

@@ -144,12 +144,14 @@ TEST(Results, only_gates_decide) {
   EXPECT_FALSE(gates_hold({{row_of(Claim::Kind::kGate, true), row_of(Claim::Kind::kGate, false)}}));
 }
 
-TEST(Results, table_counts_the_gates_that_hold) {
+TEST(Results, table_counts_what_holds) {
   const std::string table =
       table_text({{row_of(Claim::Kind::kGate, true), row_of(Claim::Kind::kGate, false),
                    row_of(Claim::Kind::kFinding, false)}});
   EXPECT_NE(table.find("toy/line"), std::string::npos);
-  EXPECT_TRUE(table.ends_with("1 of 2 gates hold\n")) << table;
+  EXPECT_TRUE(table.ends_with("1 of 2 gates hold, 0 of 1 findings do\n")) << table;
+  EXPECT_EQ(verdict({{row_of(Claim::Kind::kGate, true)}}), "1 of 1 gates hold");
+  EXPECT_EQ(verdict({{row_of(Claim::Kind::kFinding, true)}}), "1 of 1 findings hold");
 }
 
 TEST(Report, shows_every_claim_with_its_rule_escaped) {

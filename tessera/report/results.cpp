@@ -77,14 +77,21 @@ std::string table_text(std::span<const ReportRow> rows) {
   size_t width = std::string_view("claim").size();
   for (const ReportRow& row : rows) width = std::max(width, full_name(row).size());
   std::string text = table_head(width);
-  int64_t gates = 0, held = 0;
+  for (const ReportRow& row : rows) text += table_line(row, width);
+  return text + verdict(rows) + "\n";
+}
+
+std::string verdict(std::span<const ReportRow> rows) {
+  int64_t gates = 0, gates_held = 0, findings = 0, findings_held = 0;
   for (const ReportRow& row : rows) {
-    text += table_line(row, width);
-    if (row.claim.kind != Claim::Kind::kGate) continue;
-    ++gates;
-    held += row.result.holds;
+    const bool is_gate = row.claim.kind == Claim::Kind::kGate;
+    ++(is_gate ? gates : findings);
+    (is_gate ? gates_held : findings_held) += row.result.holds;
   }
-  return text + fmt::format("{} of {} gates hold\n", held, gates);
+  if (gates == 0) return fmt::format("{} of {} findings hold", findings_held, findings);
+  const std::string text = fmt::format("{} of {} gates hold", gates_held, gates);
+  if (findings == 0) return text;
+  return text + fmt::format(", {} of {} findings do", findings_held, findings);
 }
 
 }  // namespace tessera::report

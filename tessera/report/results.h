@@ -31,7 +31,9 @@ std::string number_text(const std::optional<double>& value);
 /// The head and one line of the table on a terminal; the columns of both agree.
 std::string table_head(size_t name_width);
 std::string table_line(const ReportRow& row, size_t name_width);
-/// Head, all lines, and "N of M gates hold".
+/// Head, all lines, and the verdict.
 std::string table_text(std::span<const ReportRow> rows);
+/// "17 of 17 gates hold, 13 of 16 findings do"; what there is none of is not named.
+std::string verdict(std::span<const ReportRow> rows);
 
 }  // namespace tessera::report

@@ -231,7 +231,7 @@ ClaimResult calibration_order(Lab& lab) {
 }
 
 ClaimResult cifar10_resnet20(Lab& lab) {
-  constexpr int64_t kSeed = 1000, kImages = 1000, kDecisive = 32, kMany = 256;
+  constexpr int64_t kSeed = 1000, kImages = 500, kDecisive = 32, kMany = 256;
   AccuracyTable table({8, 16, kDecisive, 64, 128, kMany});
   const TrainOutcome outcome = lab.train("snn_calibration/resnet20_cifar10_narrow", {});
   table.add(lab, outcome, kImages, kSeed, kDecisive);

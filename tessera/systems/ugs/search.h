@@ -57,7 +57,20 @@ class SearchModel final : public UgsModel, public Phased {
   void set_scalar(const char* name, double value);
   void report(TensorMap& outputs) const;
 
+  /// A forward with what it was computed from.
+  struct Ahead {
+    TensorMap outputs;
+    std::vector<std::pair<const void*, int64_t>> state;  ///< memory and version of every tensor
+  };
+  bool can_run_ahead(const Place& at) const;
+  std::vector<std::pair<const void*, int64_t>> state_of();
+  /// Outputs of a training forward of `inputs` that was run ahead; empty where anything changed.
+  TensorMap take_ahead(const TensorMap& inputs);
+
   TensorMap batch_;  ///< of the last training forward
+  /// The evaluation after an update, where the next update's forward is the same.
+  Ahead ahead_;
+  bool is_ahead_ = false;  ///< such a forward is on its way
   bool ends_phase_ = false;
 };
 

@@ -67,6 +67,28 @@ class Training {
 
 int64_t left(const at::Tensor& mask) { return mask.count_nonzero().item<int64_t>(); }
 
+TEST(UgsSearch, a_forward_run_ahead_is_dropped_where_weights_or_inputs_change) {
+  const auto evaluated = [](Training& it) {
+    const at::NoGradGuard no_grad;
+    it.model->eval();
+    const at::Tensor logits = it.model->run(it.inputs).at("logits");
+    it.model->train();
+    return logits;
+  };
+  const auto trained = [](Training& it) { return it.model->run(it.inputs).at("logits"); };
+  for (const bool changes_weight : {true, false}) {
+    Training it("ugs");
+    it.step();
+    if (changes_weight) {
+      const at::NoGradGuard no_grad;
+      at::Tensor(it.model->masks().weights[0].weight).add_(1);
+    } else {
+      it.inputs.set("x", it.inputs.at("x") * 2);
+    }
+    EXPECT_TRUE(at::equal(trained(it), evaluated(it)));
+  }
+}
+
 TEST(UgsSearch, survivors_are_counted_exactly_and_masks_only_shrink) {
   Training it("ugs");
   const Masks masks = it.model->masks();

@@ -149,7 +149,8 @@ at::Tensor ten_crops(const at::Tensor& images, int64_t size, int64_t last) {
   check_crops(images, size, last);
   std::vector<at::Tensor> crops;
   for (const at::Tensor& side : {images, images.flip({3})}) {
-    for (const auto& [y, x] : {std::pair{int64_t{0}, int64_t{0}}, {last, last}, {last, 0}, {0, last}}) {
+    for (const auto& [y, x] :
+         {std::pair{int64_t{0}, int64_t{0}}, {last, last}, {last, 0}, {0, last}}) {
       crops.push_back(side.narrow(2, y, size).narrow(3, x, size));
     }
     crops.push_back(middle_crop(side, size, last));

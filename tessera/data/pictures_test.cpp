@@ -10,8 +10,11 @@ namespace tessera::data {
 namespace {
 
 at::Tensor picture(int64_t height, int64_t width, int64_t step) {
-  return at::arange(3 * height * width, at::kLong).mul(step).remainder(256).to(at::kByte).view(
-      {3, height, width});
+  return at::arange(3 * height * width, at::kLong)
+      .mul(step)
+      .remainder(256)
+      .to(at::kByte)
+      .view({3, height, width});
 }
 
 std::vector<PictureFile> three_files(const PictureFolder& folder) {
@@ -71,9 +74,9 @@ TEST(Pictures, are_resized_with_cubic_weights) {
   const double middle = 160 * (keys(0.75) + keys(1.75));
   EXPECT_NEAR(row[3].item<int>(), middle, 1);
   EXPECT_NEAR(row[4].item<int>(), 160 - middle, 1);
-  EXPECT_NE(fitted(edge.expand({3, 1, 4}).contiguous(), {.height = 1, .width = 8})[0][0][3]
-                .item<int>(),
-            row[3].item<int>());
+  EXPECT_NE(
+      fitted(edge.expand({3, 1, 4}).contiguous(), {.height = 1, .width = 8})[0][0][3].item<int>(),
+      row[3].item<int>());
 }
 
 }  // namespace

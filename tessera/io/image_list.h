@@ -18,8 +18,8 @@ struct ImageListEntry {
 /// Parses a list of labelled pictures: a line "path label" for each, with whole labels from 0 and
 /// paths below `root`, relative to it or absolute; a path may hold spaces; "\r\n" is allowed. Files
 /// are not looked for. Throws BadFile naming the line: a last line without an end (of a list that
-/// was cut the label would be wrong), a blank one, no label or one above 2²⁰, a path that leaves the
-/// root, a picture that was named before.
+/// was cut the label would be wrong), a blank one, no label or one above 2²⁰, a path that leaves
+/// the root, a picture that was named before.
 std::vector<ImageListEntry> parse_image_list(std::span<const std::byte> bytes,
                                              std::string_view root, std::string_view file = {});
 

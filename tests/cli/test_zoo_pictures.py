@@ -7,9 +7,9 @@ import zlib
 
 import pytest
 
-SMALL = ["--set", "task.resize=20", "--set", "task.crop=16", "--set", "model.num_classes=2", "--set",
-         "model.network=tiny", "--set", "train.batch_size=4", "--set", "train.eval_batch_size=3",
-         "--set", "train.evaluate_every_steps=4", "--set", "train.lr=0.05"]
+SMALL = ["--set", "task.resize=20", "--set", "task.crop=16", "--set", "model.image_size=16", "--set",
+         "model.network=tiny", "--set", "model.num_classes=2", "--set", "train.batch_size=4", "--set",
+         "train.eval_batch_size=3", "--set", "train.evaluate_every_steps=4", "--set", "train.lr=0.05"]
 STEPS = ["--set", "train.steps=8", "--threads", "1", "--quiet"]
 LITE = ["--set", "model.lite=true", "--set", "model.downsample_lite=true"]
 RECIPE = "zoo_tuning/folder_resnet50"

@@ -21,20 +21,20 @@ at::Tensor summed_views(const at::Tensor& logits, int64_t examples) {
 const at::Tensor& Classification::logits_of(const TensorMap& outputs) const {
   const at::Tensor& logits = outputs.at("logits");
   if (logits.size(-1) == num_classes()) return logits;
-  fail<InvalidArgument>({.where = "task",
-                         .rule = "the model has the " + std::to_string(num_classes()) +
-                                 " classes of the data",
-                         .got = std::to_string(logits.size(-1)),
-                         .next = "Set model.num_classes.",
-                         .id = "T-ZOO-42"});
+  fail<InvalidArgument>(
+      {.where = "task",
+       .rule = "the model has the " + std::to_string(num_classes()) + " classes of the data",
+       .got = std::to_string(logits.size(-1)),
+       .next = "Set model.num_classes.",
+       .id = "T-ZOO-42"});
 }
 
 at::Tensor Classification::loss(const TensorMap& outputs, const TensorMap& batch) const {
   const at::Tensor &labels = batch.at("labels"), &logits = logits_of(outputs);
   at::Tensor loss;
   if (const at::Tensor* each = outputs.find("logits_each")) {
-    loss = at::cross_entropy_loss(each->flatten(0, 1), labels.repeat({each->size(0)})) *
-           each->size(0);
+    loss =
+        at::cross_entropy_loss(each->flatten(0, 1), labels.repeat({each->size(0)})) * each->size(0);
   } else {
     loss = at::cross_entropy_loss(logits, labels);
   }

@@ -96,14 +96,12 @@ data::PictureSplits find_pictures(const PicturesConfig& config, const TaskContex
                            .next = "Give --set task.folder=FOLDER.",
                            .id = "T-ZOO-45"});
   }
-  const std::string root =
-      (std::filesystem::path(context.data_root) / *config.folder).string();
-  data::PictureSplits splits =
-      config.train_list
-          ? data::picture_lists(root, {.train = *config.train_list,
-                                       .valid = config.valid_list,
-                                       .test = *config.test_list})
-          : data::picture_folders(root);
+  const std::string root = (std::filesystem::path(context.data_root) / *config.folder).string();
+  data::PictureSplits splits = config.train_list
+                                   ? data::picture_lists(root, {.train = *config.train_list,
+                                                                .valid = config.valid_list,
+                                                                .test = *config.test_list})
+                                   : data::picture_folders(root);
   if (splits.valid.empty()) {
     data::hold_out(splits, config.valid_share.value_or(kValidShare),
                    static_cast<uint64_t>(config.split_seed));
@@ -125,9 +123,8 @@ class PictureTask final : public Classification {
         dtype_(context.dtype) {
     data::PictureSplits splits = find_pictures(config, context);
     num_classes_ = static_cast<int64_t>(splits.class_names.size());
-    const data::ImageFit fit{.kind = data::ImageFit::Kind::kCubic,
-                             .height = config.resize,
-                             .width = config.resize};
+    const data::ImageFit fit{
+        .kind = data::ImageFit::Kind::kCubic, .height = config.resize, .width = config.resize};
     const auto spare = std::make_shared<std::atomic<int64_t>>(config.cache_mib << 20);
     splits_ = {data::Pictures(std::move(splits.train), fit, spare),
                data::Pictures(std::move(splits.valid), fit, spare),

@@ -54,9 +54,8 @@ class PictureTask : public ::testing::Test {
 
   /// The picture as a task of 12 pixels holds it.
   at::Tensor resized(const std::string& path) const {
-    return data::fitted(
-        data::read_image(folder() + "/" + path),
-        {.kind = data::ImageFit::Kind::kCubic, .height = 12, .width = 12});
+    return data::fitted(data::read_image(folder() + "/" + path),
+                        {.kind = data::ImageFit::Kind::kCubic, .height = 12, .width = 12});
   }
   static at::Tensor normalised(const at::Tensor& bytes) {
     at::Tensor x = bytes.to(at::kDouble) / 255;
@@ -122,7 +121,8 @@ TEST_F(PictureTask, validates_on_the_middle) {
   expect_near(made.at("x")[0], middle("val/cat/0.png"));
   expect_near(made.at("x")[1], middle("val/dog/1.png"));
   const TensorMap test = batch(*task({{"ten_crops", false}}), Split::kTest, {2});
-  expect_near(test.at("x")[0], normalised(resized("test/dog/0.png").narrow(1, 2, 8).narrow(2, 2, 8)));
+  expect_near(test.at("x")[0],
+              normalised(resized("test/dog/0.png").narrow(1, 2, 8).narrow(2, 2, 8)));
 }
 
 /// Logits that tell every pixel: weighted sums of x.
@@ -181,13 +181,13 @@ TEST_F(PictureTask, training_pictures_validate_where_there_is_no_val) {
   const auto x = [&](const Json& more) {
     return batch(*task(more), Split::kValid, {0, 1}).at("x");
   };
-  const at::Tensor first = x({});
+  const at::Tensor first = x(Json::object());
   bool is_other = false;
   for (int64_t seed = 1; seed < 5; ++seed) {
     is_other = is_other || !at::equal(x({{"split_seed", seed}}), first);
   }
   EXPECT_TRUE(is_other);
-  EXPECT_TRUE(at::equal(x({}), first));
+  EXPECT_TRUE(at::equal(x(Json::object()), first));
 }
 
 TEST_F(PictureTask, reads_the_authors_lists) {
@@ -212,8 +212,7 @@ TEST_F(PictureTask, refuses_what_contradicts_itself_or_the_data) {
   EXPECT_EQ(error_of([&] { task({{"folder", "nothing"}}); }), "T-FOLDER-01");
   const auto pictures = task();
   const TensorMap labels{{"labels", at::zeros({2}, at::kLong)}};
-  EXPECT_EQ(error_of([&] { pictures->loss({{"logits", at::zeros({2, 3})}}, labels); }),
-            "T-ZOO-42");
+  EXPECT_EQ(error_of([&] { pictures->loss({{"logits", at::zeros({2, 3})}}, labels); }), "T-ZOO-42");
 }
 
 TEST_F(PictureTask, crops_may_be_whole_pictures) {

@@ -133,8 +133,7 @@ class TransferTask final : public Classification {
     std::ranges::sort(test);
     const auto test_size = static_cast<size_t>(config.test_size);
     if (test_size > 0 && test_size < test.size()) test.resize(test_size);
-    num_classes_ =
-        config.labels == "rotation" ? kTurns : static_cast<int64_t>(classes.size());
+    num_classes_ = config.labels == "rotation" ? kTurns : static_cast<int64_t>(classes.size());
     splits_ = {take(all.train, train, classes), take(all.train, valid, classes),
                take(all.test, test, classes)};
   }
@@ -201,10 +200,10 @@ class TransferTask final : public Classification {
 
 std::vector<TaskFactory> tasks() {
   return {task_factory<TransferConfig>(
-      "transfer", "classes of a data set, changed or turned, with few labels",
-      [](const TransferConfig& config, const TaskContext& context) {
-        return std::make_unique<TransferTask>(config, context);
-      }),
+              "transfer", "classes of a data set, changed or turned, with few labels",
+              [](const TransferConfig& config, const TaskContext& context) {
+                return std::make_unique<TransferTask>(config, context);
+              }),
           pictures_task()};
 }
 

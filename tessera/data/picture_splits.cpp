@@ -41,7 +41,7 @@ std::vector<PictureFile> read_list(const fs::path& root, const std::string& name
       fail<Io>({.where = "image list",
                 .rule = path + ": line " + std::to_string(entry.line) + " must name a file",
                 .got = picture + ", which is not there",
-                .next = "Paths are relative to task.folder.",
+                .next = "Paths are relative to " + root.string() + ".",
                 .id = "T-LIST-07"});
     }
     files.push_back({std::move(picture), entry.label});

@@ -36,6 +36,17 @@ void check(const at::Tensor& images, const Augmentation& how, size_t seeds) {
   }
 }
 
+void check_crops(const at::Tensor& images, int64_t size, int64_t last) {
+  const bool fits = images.dim() == 4 && size > 0 && last >= 0 &&
+                    last + size <= std::min(images.size(2), images.size(3));
+  if (fits) return;
+  fail<InvalidArgument>({.where = "ten_crops",
+                         .rule = "crops of " + std::to_string(size) + " at offsets up to " +
+                                 std::to_string(last) + " lie in images (B, C, S, S)",
+                         .got = c10::str(images.sizes()),
+                         .id = "T-AUG-03"});
+}
+
 at::Tensor augment_one(at::Tensor image, const Augmentation& how, uint64_t seed) {
   if (how.crop_padding > 0) {
     Dice dice(seed, "crop");
@@ -135,24 +146,22 @@ at::Tensor random_resized_crop(const at::Tensor& image, int64_t size, uint64_t s
 }
 
 at::Tensor ten_crops(const at::Tensor& images, int64_t size, int64_t last) {
-  const bool fits = images.dim() == 4 && size > 0 && last >= 0 &&
-                    last + size <= std::min(images.size(2), images.size(3));
-  if (!fits) {
-    fail<InvalidArgument>({.where = "ten_crops",
-                           .rule = "crops of " + std::to_string(size) + " at offsets up to " +
-                                   std::to_string(last) + " lie in images (B, C, S, S)",
-                           .got = c10::str(images.sizes()),
-                           .id = "T-AUG-03"});
-  }
-  const int64_t middle = last / 2 + (last % 2 == 1 && last / 2 % 2 == 1 ? 1 : 0);
+  check_crops(images, size, last);
   std::vector<at::Tensor> crops;
-  const std::array<std::pair<int64_t, int64_t>, 5> offsets = {
-      {{0, 0}, {last, last}, {last, 0}, {0, last}, {middle, middle}}};
-  for (const auto& [y, x] : offsets) {
-    crops.push_back(images.narrow(2, y, size).narrow(3, x, size));
+  for (const at::Tensor& side : {images, images.flip({3})}) {
+    for (const auto& [y, x] :
+         {std::pair{int64_t{0}, int64_t{0}}, {last, last}, {last, 0}, {0, last}}) {
+      crops.push_back(side.narrow(2, y, size).narrow(3, x, size));
+    }
+    crops.push_back(middle_crop(side, size, last));
   }
-  for (size_t i = 0; i < offsets.size(); ++i) crops.push_back(crops[i].flip({3}));
   return at::stack(crops, 1);
+}
+
+at::Tensor middle_crop(const at::Tensor& images, int64_t size, int64_t last) {
+  check_crops(images, size, last);
+  const int64_t middle = last / 2 + (last % 2 == 1 && last / 2 % 2 == 1 ? 1 : 0);
+  return images.narrow(2, middle, size).narrow(3, middle, size);
 }
 
 }  // namespace tessera::data

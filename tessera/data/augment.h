@@ -49,10 +49,12 @@ struct Part {
 Part random_part(int64_t height, int64_t width, uint64_t seed);
 
 /// Ten crops of size × size of (B, C, S, S) → (B, 10, C, size, size): top left, bottom right,
-/// bottom left, top right and centre, then the same five flipped. `last`: the offset of the crops
-/// at the far side, S − size for all of the image. The centre is at last/2, half a pixel to the
-/// even side. A model's outputs are summed over the ten. Throws InvalidArgument where a crop does
-/// not fit.
+/// bottom left, top right and centre, then the same five of the flipped image. `last`: the offset
+/// of the crops at the far side, S − size for all of the image. A model's outputs are summed over
+/// the ten. Throws InvalidArgument where a crop does not fit.
 at::Tensor ten_crops(const at::Tensor& images, int64_t size, int64_t last);
+
+/// The fifth of them: at last/2, half a pixel to the even side. → (B, C, size, size)
+at::Tensor middle_crop(const at::Tensor& images, int64_t size, int64_t last);
 
 }  // namespace tessera::data

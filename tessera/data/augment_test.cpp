@@ -134,17 +134,21 @@ TEST(RandomResizedCrop, resizes_its_part) {
   EXPECT_TRUE(at::equal(random_resized_crop(flat, 5, 1), at::full({3, 5, 5}, 77, at::kByte)));
 }
 
-TEST(TenCrops, are_the_corners_the_middle_and_their_mirror_images) {
+TEST(TenCrops, are_the_corners_and_the_middle_of_an_image_and_its_mirror_image) {
   const at::Tensor images = numbered(2, 3, 8);
   const at::Tensor crops = ten_crops(images, 4, 3);
   EXPECT_EQ(crops.sizes(), (at::IntArrayRef{2, 10, 3, 4, 4}));
-  const auto crop = [&](int64_t y, int64_t x) { return images.narrow(2, y, 4).narrow(3, x, 4); };
+  const auto crop = [](const at::Tensor& of, const std::pair<int64_t, int64_t>& place) {
+    return of.narrow(2, place.first, 4).narrow(3, place.second, 4);
+  };
   const std::vector<std::pair<int64_t, int64_t>> places = {{0, 0}, {3, 3}, {3, 0}, {0, 3}, {2, 2}};
   for (size_t i = 0; i < places.size(); ++i) {
-    const at::Tensor expected = crop(places[i].first, places[i].second);
-    EXPECT_TRUE(at::equal(crops.select(1, static_cast<int64_t>(i)), expected)) << i;
-    EXPECT_TRUE(at::equal(crops.select(1, static_cast<int64_t>(i) + 5), expected.flip({3}))) << i;
+    const auto k = static_cast<int64_t>(i);
+    EXPECT_TRUE(at::equal(crops.select(1, k), crop(images, places[i]))) << i;
+    // The image is flipped, then cut: of an image of 8 at 3, columns 1 to 4.
+    EXPECT_TRUE(at::equal(crops.select(1, k + 5), crop(images.flip({3}), places[i]))) << i;
   }
+  EXPECT_TRUE(at::equal(middle_crop(images, 4, 3), crop(images, places[4])));
   // 256 pixels, crops of 224, far side at 31: the middle is at 15.5, which rounds to 16.
   const at::Tensor large = at::arange(256, at::kLong).to(at::kByte).view({1, 1, 1, 256});
   const at::Tensor square = large.expand({1, 1, 256, 256});

@@ -1,7 +1,6 @@
 #include "tessera/data/image_folder.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <cmath>
@@ -52,12 +51,21 @@ std::vector<std::string> pictures_below(const fs::path& folder) {
   return paths;
 }
 
-at::Tensor resized(const at::Tensor& image, int64_t height, int64_t width, bool is_nearest) {
+at::Tensor resized(const at::Tensor& image, int64_t height, int64_t width, ImageFit::Kind kind) {
   if (image.size(1) == height && image.size(2) == width) return image;
   const at::Tensor batch = image.unsqueeze(0);
-  return (is_nearest ? at::upsample_nearest2d(batch, {height, width})
-                     : at::_upsample_bilinear2d_aa(batch, {height, width}, /*align_corners=*/false))
-      .squeeze(0);
+  const auto resize = [&] {
+    constexpr bool kAlignCorners = false;
+    switch (kind) {
+      case ImageFit::Kind::kNearest:
+        return at::upsample_nearest2d(batch, {height, width});
+      case ImageFit::Kind::kCubic:
+        return at::_upsample_bicubic2d_aa(batch, {height, width}, kAlignCorners);
+      default:
+        return at::_upsample_bilinear2d_aa(batch, {height, width}, kAlignCorners);
+    }
+  };
+  return resize().squeeze(0);
 }
 
 at::Tensor centre_crop(const at::Tensor& image, int64_t height, int64_t width) {
@@ -96,12 +104,12 @@ at::Tensor read_image(const std::string& path) {
 
 at::Tensor fitted(const at::Tensor& image, const ImageFit& fit) {
   if (fit.kind != ImageFit::Kind::kCentreCrop) {
-    return resized(image, fit.height, fit.width, fit.kind == ImageFit::Kind::kNearest);
+    return resized(image, fit.height, fit.width, fit.kind);
   }
   const int64_t height = image.size(1), width = image.size(2), shorter = std::min(height, width);
   const auto scaled = [&](int64_t side) { return fit.shorter_side * side / shorter; };
-  return centre_crop(resized(image, scaled(height), scaled(width), /*is_nearest=*/false),
-                     fit.height, fit.width);
+  return centre_crop(resized(image, scaled(height), scaled(width), fit.kind), fit.height,
+                     fit.width);
 }
 
 ImageFolder::ImageFolder(const std::string& path) {
@@ -128,41 +136,6 @@ ImageFolder::ImageFolder(const std::string& path) {
       files_.push_back({std::move(picture), static_cast<int64_t>(c)});
     }
   }
-}
-
-LabelledImages ImageFolder::load(const ImageFit& fit, int64_t most_bytes) const {
-  const int64_t bytes = fit.height * fit.width * 3;
-  if (size() > most_bytes / bytes) {
-    fail<InvalidArgument>(
-        {.where = "image folder",
-         .rule = "pictures in memory take at most " + std::to_string(most_bytes) + " bytes",
-         .got = std::to_string(size()) + " of " + std::to_string(bytes),
-         .next = "Make them smaller, or read them one by one.",
-         .id = "T-FOLDER-05"});
-  }
-  LabelledImages set{.images = at::empty({size(), 3, fit.height, fit.width}, at::kByte),
-                     .labels = at::empty({size()}, at::kLong),
-                     .num_classes = static_cast<int64_t>(class_names_.size())};
-  auto* labels = set.labels.mutable_data_ptr<int64_t>();
-  at::parallel_for(0, size(), /*grain_size=*/1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      set.images[i].copy_(fitted(read_image(file(i)), fit));
-      labels[i] = label(i);
-    }
-  });
-  return set;
-}
-
-ImageData load_image_folders(const std::string& path, const ImageFit& fit) {
-  const fs::path root = path;
-  const ImageFolder train((root / "train").string());
-  const ImageFolder test((root / (fs::exists(root / "test") ? "test" : "val")).string());
-  if (train.class_names() != test.class_names()) {
-    refuse(path, "training and test have the same classes",
-           std::to_string(train.class_names().size()) + " and " +
-               std::to_string(test.class_names().size()) + ", or of other names");
-  }
-  return {.train = train.load(fit), .test = test.load(fit), .class_names = train.class_names()};
 }
 
 }  // namespace tessera::data

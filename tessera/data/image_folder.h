@@ -2,10 +2,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
-
-#include "tessera/data/images.h"
 
 namespace tessera::data {
 
@@ -13,6 +12,7 @@ namespace tessera::data {
 struct ImageFit {
   enum class Kind {
     kStretch,     ///< resized to it, whatever its shape
+    kCubic,       ///< the same with cubic weights: Pillow's resize where no filter is named
     kCentreCrop,  ///< its shorter side resized to `shorter_side`, then the middle of it
     kNearest,     ///< stretched, each pixel the nearest one
   };
@@ -25,9 +25,15 @@ struct ImageFit {
 /// Throws BadFile (neither, or damaged), Io.
 at::Tensor read_image(const std::string& path);
 
-/// image (3, H, W) uint8 → (3, height, width). Resizing is bilinear and, where it shrinks, averages
-/// as Pillow's does. Throws InvalidArgument where the crop is larger than what it is cut from.
+/// image (3, H, W) uint8 → (3, height, width). Resizing is bilinear (or cubic) and, where it
+/// shrinks, averages as Pillow's does. Throws InvalidArgument where the crop is larger than what it
+/// is cut from.
 at::Tensor fitted(const at::Tensor& image, const ImageFit& fit);
+
+struct PictureFile {
+  std::string path;
+  int64_t label;
+};
 
 /// A folder with one folder of pictures for each class. Classes are in the order of their names'
 /// bytes ("10" before "2"), pictures in that of their paths below their class; names that begin
@@ -39,25 +45,11 @@ class ImageFolder {
   explicit ImageFolder(const std::string& path);
 
   const std::vector<std::string>& class_names() const { return class_names_; }
-  int64_t size() const { return static_cast<int64_t>(files_.size()); }
-  const std::string& file(int64_t index) const { return files_[static_cast<size_t>(index)].path; }
-  int64_t label(int64_t index) const { return files_[static_cast<size_t>(index)].label; }
-
-  /// All pictures in memory, read by all threads. Throws InvalidArgument where they take more than
-  /// `most_bytes`, and what read_image throws.
-  LabelledImages load(const ImageFit& fit, int64_t most_bytes = int64_t{8} << 30) const;
+  const std::vector<PictureFile>& files() const { return files_; }
 
  private:
-  struct File {
-    std::string path;
-    int64_t label;
-  };
   std::vector<std::string> class_names_;
-  std::vector<File> files_;
+  std::vector<PictureFile> files_;
 };
-
-/// The folders `train` and `test` below `path`, which must have the same classes; `val` takes the
-/// place of a missing `test`. Throws BadFile, Io.
-ImageData load_image_folders(const std::string& path, const ImageFit& fit);
 
 }  // namespace tessera::data

@@ -6,31 +6,13 @@
 #include <filesystem>
 
 #include "tessera/core/error.h"
-#include "tessera/io/file.h"
-#include "tessera/io/temporary_folder.h"
+#include "tessera/data/picture_folder_test.h"
+#include "tessera/data/pictures.h"
 
 namespace tessera::data {
 namespace {
 
-namespace fs = std::filesystem;
-
-std::string corpus(const std::string& name) {
-  return io::read_text(std::string(TESSERA_SOURCE_DIR) + "/tests/fuzz/corpus/" + name);
-}
-
-/// Pictures by their paths below a folder, each a copy of a file of the corpus.
-class Folder {
- public:
-  void add(const std::string& path, const std::string& picture = "png/ok_rgb") const {
-    const fs::path place = fs::path(folder_.path()) / path;
-    fs::create_directories(place.parent_path());
-    io::write_atomically(place.string(), std::string_view(corpus(picture)));
-  }
-  const std::string& path() const { return folder_.path(); }
-
- private:
-  io::TemporaryFolder folder_;
-};
+using Folder = PictureFolder;
 
 TEST(ImageFolder, classes_and_pictures_are_sorted_by_name_and_others_passed_over) {
   const Folder folder;
@@ -44,13 +26,14 @@ TEST(ImageFolder, classes_and_pictures_are_sorted_by_name_and_others_passed_over
   folder.add("readme.png");
   const ImageFolder images(folder.path());
   EXPECT_EQ(images.class_names(), (std::vector<std::string>{"10", "2"}));
-  ASSERT_EQ(images.size(), 4);
-  EXPECT_TRUE(images.file(0).ends_with("10/a.png"));
-  EXPECT_TRUE(images.file(1).ends_with("10/b.png"));
-  EXPECT_TRUE(images.file(2).ends_with("10/sub/a.jpeg"));
-  EXPECT_EQ(images.label(2), 0);
-  EXPECT_EQ(images.label(3), 1);
-  const LabelledImages set = images.load({.height = 4, .width = 6});
+  const std::vector<PictureFile>& files = images.files();
+  ASSERT_EQ(files.size(), 4u);
+  EXPECT_TRUE(files[0].path.ends_with("10/a.png"));
+  EXPECT_TRUE(files[1].path.ends_with("10/b.png"));
+  EXPECT_TRUE(files[2].path.ends_with("10/sub/a.jpeg"));
+  EXPECT_EQ(files[2].label, 0);
+  EXPECT_EQ(files[3].label, 1);
+  const LabelledImages set = load_pictures(files, 2, {.height = 4, .width = 6});
   EXPECT_EQ(set.images.sizes(), (at::IntArrayRef{4, 3, 4, 6}));
   EXPECT_TRUE(at::equal(set.labels, at::tensor({0, 0, 0, 1}, at::kLong)));
   EXPECT_EQ(set.num_classes, 2);
@@ -76,29 +59,16 @@ TEST(ImageFolder, a_picture_is_told_by_its_bytes_not_its_name) {
   EXPECT_THROW(read_image(folder.path() + "/c.png"), BadFile);
 }
 
-TEST(ImageFolder, the_folders_of_a_set_must_agree) {
-  const Folder folder;
-  folder.add("train/a/1.png");
-  folder.add("train/b/1.png");
-  folder.add("val/a/1.png");
-  const ImageFit fit{.height = 2, .width = 2};
-  EXPECT_THROW(load_image_folders(folder.path(), fit), BadFile);
-  folder.add("val/b/1.png");
-  const ImageData data = load_image_folders(folder.path(), fit);
-  EXPECT_EQ(data.train.size(), 2);
-  EXPECT_EQ(data.test.size(), 2);
-  EXPECT_EQ(data.class_names, (std::vector<std::string>{"a", "b"}));
-}
-
 TEST(ImageFolder, what_is_no_folder_of_classes_is_refused) {
   const Folder folder;
   EXPECT_THROW(ImageFolder(folder.path() + "/missing"), Io);
   EXPECT_THROW(ImageFolder(folder.path()), BadFile);
-  fs::create_directories(folder.path() + "/empty");
+  std::filesystem::create_directories(folder.path() + "/empty");
   EXPECT_THROW(ImageFolder(folder.path()), BadFile);
   folder.add("empty/a.png");
   EXPECT_NO_THROW(ImageFolder(folder.path()));
-  EXPECT_THROW(ImageFolder(folder.path()).load({.height = 8, .width = 8}, 191), InvalidArgument);
+  const std::vector<PictureFile> files = ImageFolder(folder.path()).files();
+  EXPECT_THROW(load_pictures(files, 1, {.height = 8, .width = 8}, 191), InvalidArgument);
 }
 
 TEST(ImageFit, the_middle_is_cut_from_the_picture_at_its_shorter_side) {

@@ -39,7 +39,8 @@ std::vector<CorpusFile> corpus() {
       {"jpeg", fuzz::read_jpeg},
       {"planetoid", fuzz::read_planetoid},
       {"csv", fuzz::read_csv},
-      {"bvh", fuzz::read_bvh}};
+      {"bvh", fuzz::read_bvh},
+      {"image_list", fuzz::read_image_list}};
   std::vector<CorpusFile> files;
   for (const auto& [name, read] : readers) {
     const auto folder = std::filesystem::path(TESSERA_SOURCE_DIR) / "tests/fuzz/corpus" / name;

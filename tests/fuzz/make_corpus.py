@@ -13,7 +13,7 @@ from archive_corpus import tar, xz
 from bvh_corpus import bvh
 from image_corpus import jpeg, png
 from planetoid_corpus import citation_graph, planetoid
-from table_corpus import arff, csv, ts, word_vectors, xyz
+from table_corpus import arff, csv, image_list, ts, word_vectors, xyz
 from tensor_corpus import checkpoint, idx, npy, npz, safetensors
 
 ROOT = pathlib.Path(__file__).parent / "corpus"
@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).parent / "corpus"
 def main():
     shutil.rmtree(ROOT, ignore_errors=True)
     for make in (safetensors, npy, npz, idx, tar, xyz, ts, arff, checkpoint, xz, word_vectors, png,
-                 jpeg, planetoid, csv, bvh):
+                 jpeg, planetoid, csv, bvh, image_list):
         folder = ROOT / make.__name__
         folder.mkdir(parents=True)
         for name, content in make():

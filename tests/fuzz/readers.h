@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "tessera/core/error.h"
 #include "tessera/io/arff.h"
@@ -13,6 +14,7 @@
 #include "tessera/io/cursor.h"
 #include "tessera/io/gzip.h"
 #include "tessera/io/idx.h"
+#include "tessera/io/image_list.h"
 #include "tessera/io/jpeg.h"
 #include "tessera/io/manifest.h"
 #include "tessera/io/npy.h"
@@ -157,6 +159,14 @@ inline void read_csv(Bytes bytes) {
     is_whole(io::parse_csv_integers(bytes.subspan(1)));
   } else {
     is_whole(io::parse_csv_floats(bytes.subspan(1)));
+  }
+}
+
+inline void read_image_list(Bytes bytes) {
+  for (const io::ImageListEntry& entry : io::parse_image_list(bytes, "/data/pictures")) {
+    const std::string parts = "/" + entry.path + "/";
+    require(entry.label >= 0 && entry.path.find('\0') == entry.path.npos);
+    for (const char* part : {"//", "/./", "/../"}) require(parts.find(part) == parts.npos);
   }
 }
 

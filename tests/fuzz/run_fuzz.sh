@@ -9,7 +9,7 @@ shift
 targets=("${@:-}")
 [ -n "${targets[0]}" ] ||
   targets=(safetensors npy npz idx tar xyz ts arff checkpoint xz word_vectors png jpeg planetoid csv
-    bvh)
+    bvh image_list)
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build=$here/../../build/fuzz

@@ -229,3 +229,42 @@ def csv():
     yield "T-CSV-01_zero_byte", b"i0\x00\n"
     yield "T-CSV-02_shorter_line", b"i0,1\n2\n"
     yield "T-CSV-02_longer_line", b"i0,1\n2,3,4\n"
+
+
+# ---- Lists of labelled pictures -----------------------------------------------------------------
+
+
+def image_list():
+    """Read with the root /data/pictures."""
+    lines = b"train/a.jpg 0\ntrain/b.jpg 12\n"
+    yield "ok_two_pictures", lines
+    yield "ok_windows_lines", lines.replace(b"\n", b"\r\n")
+    yield "ok_spaces", b"my pictures/a b.jpg \t 3  \n"
+    yield "ok_absolute_below_the_root", b"/data/pictures/a.jpg 0\n"
+    yield "ok_empty_and_dot_parts", b"./a//b/./c.jpg 0\n"
+    yield "ok_utf8", "ébène/a.jpg 0\n".encode()
+
+    yield "T-LIST-01_empty_file", b""
+    yield "T-LIST-02_no_newline", lines[:-1]
+    yield "T-LIST-02_cut_label", lines[:-2]
+    yield "T-LIST-03_blank_line", lines + b"\n" + b"c.jpg 0\n"
+    yield "T-LIST-03_blank_end", lines + b"\n"
+    yield "T-LIST-03_spaces", b"  \t\n"
+    yield "T-LIST-03_no_label", b"a.jpg\n"
+    yield "T-LIST-03_no_path", b" 3\n"
+    yield "T-LIST-04_word", b"a.jpg cat\n"
+    yield "T-LIST-04_negative", b"a.jpg -1\n"
+    yield "T-LIST-04_fraction", b"a.jpg 1.0\n"
+    yield "T-LIST-04_out_of_range", b"a.jpg 99999999999999999999\n"
+    yield "T-LIST-04_too_many_classes", b"a.jpg 1048577\n"
+    yield "T-LIST-04_comma", b"a.jpg,3 3,\n"
+    yield "T-LIST-05_parent", b"../secret.jpg 0\n"
+    yield "T-LIST-05_parent_inside", b"a/../b.jpg 0\n"
+    yield "T-LIST-05_absolute", b"/etc/passwd 0\n"
+    yield "T-LIST-05_sibling_of_the_root", b"/data/pictures2/a.jpg 0\n"
+    yield "T-LIST-05_the_root", b"/data/pictures/ 0\n"
+    yield "T-LIST-05_dot", b". 0\n"
+    yield "T-LIST-05_zero_byte", b"a\0.jpg 0\n"
+    yield "T-LIST-05_endless_path", b"a" * 5000 + b" 0\n"
+    yield "T-LIST-06_duplicate", lines + b"train/a.jpg 0\n"
+    yield "T-LIST-06_other_spelling", lines + b"/data/pictures/train//a.jpg 1\n"

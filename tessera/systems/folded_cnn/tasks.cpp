@@ -7,8 +7,9 @@
 
 #include "tessera/core/error.h"
 #include "tessera/data/augment.h"
-#include "tessera/data/image_folder.h"
 #include "tessera/data/images.h"
+#include "tessera/data/picture_splits.h"
+#include "tessera/data/pictures.h"
 #include "tessera/data/reference_random.h"
 #include "tessera/io/tensor_file.h"
 #include "tessera/systems/folded_cnn/curriculum.h"
@@ -113,19 +114,14 @@ Splits load_folder(const ClassificationConfig& config, const TaskContext& contex
       .kind = config.nearest ? data::ImageFit::Kind::kNearest : data::ImageFit::Kind::kStretch,
       .height = config.image_height,
       .width = config.image_width};
-  data::ImageData files = data::load_image_folders(root.string(), fit);
-  Splits splits{.train = std::move(files.train), .test = std::move(files.test)};
-  splits.valid = splits.train.first(0);
-  if (std::filesystem::exists(root / "val")) {
-    splits.valid = data::ImageFolder((root / "val").string()).load(fit);
-  }
-  const auto cut = [](data::LabelledImages& set, int64_t size) {
-    if (size > 0) set = set.first(size);
+  const data::PictureSplits files = data::picture_folders(root.string());
+  const auto load = [&](std::span<const data::PictureFile> pictures, int64_t size) {
+    if (size > 0) pictures = pictures.first(std::min(pictures.size(), static_cast<size_t>(size)));
+    return data::load_pictures(pictures, static_cast<int64_t>(files.class_names.size()), fit);
   };
-  cut(splits.train, config.train_size);
-  cut(splits.valid, config.valid_size);
-  cut(splits.test, config.test_size);
-  return splits;
+  return {.train = load(files.train, config.train_size),
+          .valid = load(files.valid, config.valid_size),
+          .test = load(files.test, config.test_size)};
 }
 
 Splits load(const ClassificationConfig& config, const TaskContext& context) {

@@ -9,6 +9,8 @@
 
 #include "tessera/core/error.h"
 #include "tessera/data/images.h"
+#include "tessera/systems/zoo_tuning/classification.h"
+#include "tessera/systems/zoo_tuning/picture_task.h"
 
 namespace tessera::zoo_tuning {
 namespace {
@@ -83,22 +85,22 @@ std::vector<std::vector<int64_t>> rows_by_class(const at::Tensor& labels,
   return rows;
 }
 
-class TransferTask final : public Task {
+class TransferTask final : public Classification {
  public:
   TransferTask(const TransferConfig& config, const TaskContext& context)
       : config_(config), dtype_(context.dtype) {
     const data::ImageData all = data::load_images(config.dataset, context.data_root);
     std::vector<int64_t> classes = config.classes;
-    const auto num_classes = static_cast<int64_t>(all.class_names.size());
+    const auto all_classes = static_cast<int64_t>(all.class_names.size());
     if (classes.empty()) {
       classes.resize(all.class_names.size());
       std::iota(classes.begin(), classes.end(), 0);
     }
     for (const int64_t label : classes) {
-      if (label < num_classes) continue;
+      if (label < all_classes) continue;
       fail<InvalidArgument>(
           {.where = "task",
-           .rule = "classes of " + config.dataset + " are below " + std::to_string(num_classes),
+           .rule = "classes of " + config.dataset + " are below " + std::to_string(all_classes),
            .got = std::to_string(label),
            .id = "T-ZOO-40"});
     }
@@ -131,6 +133,7 @@ class TransferTask final : public Task {
     std::ranges::sort(test);
     const auto test_size = static_cast<size_t>(config.test_size);
     if (test_size > 0 && test_size < test.size()) test.resize(test_size);
+    num_classes_ = config.labels == "rotation" ? kTurns : static_cast<int64_t>(classes.size());
     splits_ = {take(all.train, train, classes), take(all.train, valid, classes),
                take(all.test, test, classes)};
   }
@@ -149,35 +152,8 @@ class TransferTask final : public Task {
             {"labels", set.labels.index_select(0, index)}};
   }
 
-  /// Every member of an ensemble learns by its own loss: their sum.
-  at::Tensor loss(const TensorMap& outputs, const TensorMap& batch) const override {
-    const at::Tensor& labels = batch.at("labels");
-    at::Tensor loss;
-    if (const at::Tensor* each = outputs.find("logits_each")) {
-      loss = at::cross_entropy_loss(each->flatten(0, 1), labels.repeat({each->size(0)})) *
-             each->size(0);
-    } else {
-      loss = at::cross_entropy_loss(outputs.at("logits"), labels);
-    }
-    if (const at::Tensor* distillation = outputs.find("distillation")) loss = loss + *distillation;
-    return loss;
-  }
-
-  void measure(const TensorMap& outputs, const TensorMap& batch, Tally& tally) const override {
-    const at::Tensor &labels = batch.at("labels"), &logits = outputs.at("logits");
-    const auto count = static_cast<double>(labels.size(0));
-    tally.add("loss", at::cross_entropy_loss(logits, labels).item<double>(), count);
-    tally.add("top1", hit_rates(logits, labels).item<double>(), count);
-    const at::Tensor* each = outputs.find("logits_each");
-    if (!each) return;
-    const at::Tensor rates = hit_rates(*each, labels);
-    for (int64_t i = 0; i < rates.numel(); ++i) {
-      tally.add("top1_member" + std::to_string(i), rates[i].item<double>(), count);
-    }
-  }
-
-  std::string selection_metric() const override { return "top1"; }
-  bool larger_is_better() const override { return true; }
+ protected:
+  int64_t num_classes() const override { return num_classes_; }
 
  private:
   const Images& of(Split split) const { return splits_[static_cast<size_t>(split)]; }
@@ -217,20 +193,18 @@ class TransferTask final : public Task {
   TransferConfig config_;
   at::ScalarType dtype_;
   std::array<Images, 3> splits_;
+  int64_t num_classes_;
 };
 
 }  // namespace
 
-at::Tensor hit_rates(const at::Tensor& logits, const at::Tensor& labels) {
-  return 100 * logits.argmax(-1).eq(labels).to(at::kDouble).mean(-1);
-}
-
 std::vector<TaskFactory> tasks() {
   return {task_factory<TransferConfig>(
-      "transfer", "classes of a data set, changed or turned, with few labels",
-      [](const TransferConfig& config, const TaskContext& context) {
-        return std::make_unique<TransferTask>(config, context);
-      })};
+              "transfer", "classes of a data set, changed or turned, with few labels",
+              [](const TransferConfig& config, const TaskContext& context) {
+                return std::make_unique<TransferTask>(config, context);
+              }),
+          pictures_task()};
 }
 
 }  // namespace tessera::zoo_tuning

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <vector>
 
 #include "tessera/systems/task.h"
@@ -10,9 +8,7 @@ namespace tessera::zoo_tuning {
 
 /// transfer: classes of a data set, changed or turned, with few labels where asked: sources and
 /// targets of a zoo. Batches have x (B, C, H, W) in [-1, 1] and labels (B) int64.
+/// pictures: a data set of one's own (picture_task.h).
 std::vector<TaskFactory> tasks();
-
-/// How often each of several outputs (…, B, C) is right, in percent of the batch: (…).
-at::Tensor hit_rates(const at::Tensor& logits, const at::Tensor& labels);
 
 }  // namespace tessera::zoo_tuning

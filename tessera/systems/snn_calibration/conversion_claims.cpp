@@ -177,9 +177,9 @@ SpikingNetwork converted(const nn::WeightedNetwork& source, const Variant& varia
 }
 
 TestSet test_set(const Task& task, int64_t count) {
-  const int64_t n = std::min(count, task.size(Split::kTest));
+  const int64_t all = task.size(Split::kTest), n = std::min(count, all);
   std::vector<int64_t> examples(static_cast<size_t>(n));
-  for (size_t i = 0; i < examples.size(); ++i) examples[i] = static_cast<int64_t>(i);
+  for (int64_t i = 0; i < n; ++i) examples[static_cast<size_t>(i)] = i * all / n;
   BatchContext context{Split::kTest, at::detail::createCPUGenerator(0)};
   const TensorMap batch = task.batch(examples, context);
   return {batch.at("x"), batch.at("target")};

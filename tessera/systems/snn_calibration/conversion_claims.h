@@ -30,7 +30,8 @@ inline constexpr const Variant& kPotential = kVariants[3];
 SpikingNetwork converted(const nn::WeightedNetwork& source, const Variant& variant, int64_t steps,
                          std::span<const at::Tensor> batches);
 
-/// Test images of a task and their classes.
+/// Test images of a task, evenly from all of them since files may lie class by class, and their
+/// classes.
 struct TestSet {
   at::Tensor images, classes;
 };

@@ -1,10 +1,9 @@
 // What the paper says of conversion at few time steps.
 //
-// quick   a small VGG trained on the spot (5000 images of Fashion-MNIST, else digits), converted at
-//         T = 2, 4, 8, 32 by every rule; the error of one neuron; a folded network that spikes; the
-//         cost of calibration against depth
-// cpu     the same with 12000 images, T = 16 too, and three seeds; ResNet-20 on CIFAR-10 at
-//         T = 8 to 256
+// quick   a small VGG trained on the spot (5000 images of Fashion-MNIST, else digits) with three
+//         seeds, converted at T = 2, 4, 8, 32 by every rule; the error of one neuron; a folded
+//         network that spikes; the cost of calibration against depth
+// cpu     the same with 12000 images and T = 16 too; ResNet-20 on CIFAR-10 at T = 8 to 256
 
 #include "tessera/systems/snn_calibration/claims.h"
 

@@ -206,8 +206,7 @@ Json plot_axis(const char* label, bool is_log) { return {{"label", label}, {"log
 
 ClaimResult calibration_order(Lab& lab) {
   const bool is_quick = lab.scale() == Scale::kQuick;
-  const std::vector<int64_t> seeds =
-      is_quick ? std::vector<int64_t>{1000} : std::vector<int64_t>{1000, 1001, 1002};
+  const std::vector<int64_t> seeds = {1000, 1001, 1002};
   AccuracyTable table(is_quick ? std::vector<int64_t>{2, 4, 8, 32}
                                : std::vector<int64_t>{2, 4, 8, 16, 32});
   int64_t decisive = 8;

@@ -20,9 +20,10 @@ TEST(FoldQueue, groups_are_those_of_the_order_of_arrival) {
   const at::Tensor images = random_images(8);
   const at::NoGradGuard no_grad;
   const at::Tensor together = model->run({{"images", images}}).at("logits");
+  // Not to the bit: how many groups a pass takes depends on who has arrived by then.
   EXPECT_TRUE(at::allclose(classify_through_queue(*model, images), together, 1e-12, 1e-13));
-  EXPECT_TRUE(at::equal(model->predict({{"images", images}}).at("logits"),
-                        classify_through_queue(*model, images)));
+  EXPECT_TRUE(
+      at::allclose(model->predict({{"images", images}}).at("logits"), together, 1e-12, 1e-13));
 }
 
 TEST(FoldQueue, an_incomplete_group_waits_until_it_is_flushed) {

@@ -70,10 +70,15 @@ void check_range(double value, const Place& place) {
   }
 }
 
+/// Null, or the word that stands for it in TOML.
+bool is_none(const Json& value) {
+  return value.is_null() || (value.is_string() && value == "none");
+}
+
 template <class T>
 T read_value(const Json& value, const Place& place) {
   if constexpr (kIsOptional<T>) {
-    if (value.is_null() || (value.is_string() && value == "none")) return std::nullopt;
+    if (is_none(value)) return std::nullopt;
     return read_value<typename T::value_type>(value, place);
   } else if constexpr (kIsList<T>) {
     if (!value.is_array()) place.refuse("is a " + type_name<T>(), value.dump());
@@ -81,7 +86,7 @@ T read_value(const Json& value, const Place& place) {
     for (const Json& item : value) list.push_back(read_value<typename T::value_type>(item, place));
     return list;
   } else if constexpr (std::is_same_v<T, Json>) {
-    return value;
+    return is_none(value) ? Json() : value;
   } else if constexpr (std::is_same_v<T, bool>) {
     // 0 and 1 too: the authors' command lines write flags as numbers.
     if (value.is_number_integer() && (value == 0 || value == 1)) return value == 1;

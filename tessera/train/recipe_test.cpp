@@ -78,8 +78,13 @@ TEST(Recipe, an_unknown_device_is_refused) {
   EXPECT_TRUE(device_of(toy::recipe().run).is_cpu());
 }
 
-TEST(Recipe, every_shipped_recipe_reads) {
-  for (const std::string& name : recipe_names()) EXPECT_NO_THROW(load_recipe(name)) << name;
+TEST(Recipe, every_shipped_recipe_reads_and_writes_itself_back) {
+  for (const std::string& name : recipe_names()) {
+    EXPECT_NO_THROW({
+      const std::string written = write_toml(to_json(load_recipe(name)));
+      EXPECT_EQ(write_toml(to_json(read_recipe(parse_toml(written, name), name))), written);
+    }) << name;
+  }
 }
 
 TEST(Recipe, a_length_given_as_a_setting_replaces_the_other) {

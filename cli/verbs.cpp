@@ -166,7 +166,7 @@ std::vector<Verb> make_verbs() {
        "Interrupted, the same command with the same --out goes on.",
        {{.name = "scale",
          .value = "SCALE",
-         .help = "quick (minutes), cpu (half an hour) or paper",
+         .help = "quick (minutes), cpu (minutes to hours a claim) or paper",
          .one_of = {"quick", "cpu", "paper"}},
         {"out", "DIR", "folder of the results; report by default", Complete::kFolder},
         kSet,

@@ -45,7 +45,7 @@ class Lab {
  public:
   virtual ~Lab() = default;
   virtual Scale scale() const = 0;
-  /// Trains a recipe ("egnn/nbody") with `settings` ("train.lr=0.001") on top; resumable at kPaper.
+  /// Trains a recipe ("egnn/nbody") with `settings` ("train.lr=0.001") on top, or goes on with it.
   virtual TrainOutcome train(const std::string& recipe,
                              const std::vector<std::string>& settings) = 0;
   /// The test metrics of a model that needs no training.

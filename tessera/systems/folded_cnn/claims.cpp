@@ -2,18 +2,21 @@
 //
 // quick   intensity and FLOPs (exact), images per second at folds 1 … 4, generated digits at folds
 //         1 and 2, and in lower precision
-// cpu     the same, and Fashion-MNIST's tops against the rest at folds 1, 2, 4 with three seeds
+// cpu     the same, and Fashion-MNIST with three seeds: tops against the rest at folds 1, 2, 4, all
+//         classes at folds 1 to 4
 
 #include "tessera/systems/folded_cnn/claims.h"
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <numeric>
 #include <utility>
 
@@ -213,46 +216,73 @@ ClaimResult digits(Lab& lab) {
           .seeds = seeds};
 }
 
-ClaimResult fashion_tops(Lab& lab) {
+/// One task of Fashion-MNIST at several folds, and what the authors' models reach with one seed.
+struct FoldComparison {
+  std::string recipe, caption;
+  std::vector<int64_t> folds;
+  std::vector<double> authors;
+  double most_lost = 0;  ///< points of fold 2, by the rule; 0: any
+};
+
+ClaimResult compare_folds(Lab& lab, const FoldComparison& it) {
   const std::vector<int64_t> seeds = {0, 1, 2};
-  std::vector<Spread> here;
-  for (const int64_t fold : {1, 2, 4}) {
-    here.push_back(accuracy(lab, "folded_cnn/fashion_tops",
-                            {fmt::format("model.fold={}", fold), fmt::format("task.fold={}", fold)},
-                            seeds));
-  }
-  Json here_y = Json::array(), errors = Json::array();
-  for (const Spread& value : here) {
-    here_y.push_back(value.mean);
+  std::vector<double> means;
+  Json errors = Json::array();
+  std::vector<std::string> seen;
+  for (const int64_t fold : it.folds) {
+    std::vector<std::string> settings = {fmt::format("model.fold={}", fold),
+                                         fmt::format("task.fold={}", fold)};
+    // A batch holds whole groups.
+    settings.push_back(fmt::format("train.batch_size={}", 32 / fold * fold));
+    const Spread value = accuracy(lab, it.recipe, settings, seeds);
+    means.push_back(value.mean);
     errors.push_back(value.deviation);
+    seen.push_back(fmt::format("{:.1f} ± {:.1f}", value.mean, value.deviation));
   }
-  const Json x = {1, 2, 4};
-  return {
-      .ours = here[1].mean,
-      .baseline = here[0].mean,
-      .holds = here[0].mean > here[1].mean && here[1].mean > here[2].mean &&
-               here[0].mean - here[1].mean <= 3,
-      .detail = fmt::format(
-          "Rule: fold 1 > 2 > 4 after 6 epochs, and fold 2 within 3 points of fold 1. Seen: "
-          "{:.1f} ± {:.1f}, {:.1f} ± {:.1f}, {:.1f} ± {:.1f} % (authors' models, seed 0: 96.7, "
-          "95.0, 91.8).",
-          here[0].mean, here[0].deviation, here[1].mean, here[1].deviation, here[2].mean,
-          here[2].deviation),
-      .seeds = seeds,
-      .figures = {
-          {.title = "Accuracy against fold",
-           .caption = "Fashion-MNIST's tops against the rest, 8000 images, 6 epochs.",
-           .plot = {
-               {"kind", "lines"},
-               {"x", fold_axis()},
-               {"y", {{"label", "top-1, %"}, {"log", false}}},
-               {"series",
-                {{{"name", "here"}, {"x", x}, {"y", here_y}, {"error", errors}, {"markers", true}},
-                 {{"name", "authors' models, one seed"},
-                  {"x", x},
-                  {"y", {96.7, 95.0, 91.8}},
-                  {"dash", true},
-                  {"markers", true}}}}}}}};
+  const bool is_ordered = std::ranges::adjacent_find(means, std::less_equal()) == means.end();
+  const bool is_near = it.most_lost == 0 || means[0] - means[1] <= it.most_lost;
+  const std::string near =
+      it.most_lost == 0 ? "" : fmt::format(", fold 2 within {} points of fold 1", it.most_lost);
+  return {.ours = means[1],
+          .baseline = means[0],
+          .holds = is_ordered && is_near,
+          .detail = fmt::format(
+              "Rule: fold {} at equal epochs{}. Seen: {} % (authors' models, seed 0: "
+              "{:.1f}).",
+              fmt::join(it.folds, " > "), near, fmt::join(seen, ", "), fmt::join(it.authors, ", ")),
+          .seeds = seeds,
+          .figures = {{.title = "Accuracy against fold",
+                       .caption = it.caption,
+                       .plot = {{"kind", "lines"},
+                                {"x", fold_axis()},
+                                {"y", {{"label", "top-1, %"}, {"log", false}}},
+                                {"series",
+                                 {{{"name", "here"},
+                                   {"x", it.folds},
+                                   {"y", means},
+                                   {"error", errors},
+                                   {"markers", true}},
+                                  {{"name", "authors' models, one seed"},
+                                   {"x", it.folds},
+                                   {"y", it.authors},
+                                   {"dash", true},
+                                   {"markers", true}}}}}}}};
+}
+
+ClaimResult fashion_tops(Lab& lab) {
+  return compare_folds(lab,
+                       {.recipe = "folded_cnn/fashion_tops",
+                        .caption = "Fashion-MNIST's tops against the rest, 8000 images, 6 epochs.",
+                        .folds = {1, 2, 4},
+                        .authors = {96.7, 95.0, 91.8},
+                        .most_lost = 3});
+}
+
+ClaimResult fashion_classes(Lab& lab) {
+  return compare_folds(lab, {.recipe = "folded_cnn/fashion_classes",
+                             .caption = "Fashion-MNIST's ten classes, 10000 images, 4 epochs.",
+                             .folds = {1, 2, 3, 4},
+                             .authors = {84.9, 74.7, 69.3, 64.2}});
 }
 
 /// Test accuracy of one trained network in three precisions.
@@ -334,6 +364,12 @@ std::vector<Claim> claims() {
        .quantity = "top-1 in % of fold 2; baseline: fold 1",
        .scales = {Scale::kCpu},
        .run = fashion_tops},
+      {.name = "fashion_classes",
+       .statement = "On ten classes each fold costs accuracy when epochs are few",
+       .kind = Claim::Kind::kFinding,
+       .quantity = "top-1 in % of fold 2; baseline: fold 1",
+       .scales = {Scale::kCpu},
+       .run = fashion_classes},
   };
 }
 

@@ -207,7 +207,7 @@ ClaimResult cost_of_calibration(Lab& lab) {
     plan.push_back(M);
     const nn::Network network =
         nn::vgg({.input = {.channels = 3, .height = 16, .width = 16}, .plan = plan});
-    seconds.push_back(time_calibration(network, /*count=*/8, /*steps=*/8, /*rounds=*/3));
+    seconds.push_back(time_calibration(network, /*count=*/8, /*steps=*/8, /*rounds=*/9));
     x.push_back(depth);
     ours.push_back(1e3 * seconds.back().sweep);
     theirs.push_back(1e3 * seconds.back().again);
